@@ -1,0 +1,53 @@
+# make site    set up, execute, build          make test   set up, build, run every test
+# make serve   the same, then look at it       make bench  speed of the from-scratch layer
+# make clean   drop what was built; the virtual environment stays
+
+PYTHON ?= python3
+VENV ?= .venv
+KATEX := 0.16.22# the version inside sphinxcontrib-katex 0.9.11
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+PORT ?= 8000
+
+# One thread a kernel: nearly as fast at the sizes of this book, and a busy machine does no harm.
+export OMP_NUM_THREADS ?= 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: site test lint serve bench clean
+.DELETE_ON_ERROR:
+
+site: $(INSTALLED)
+	$(BIN)/python -m jupyter_book build . -W -n --keep-going
+	@echo "Open $(CURDIR)/_build/html/index.html, or run: make serve"
+
+test: site lint
+	$(BIN)/python tests/browser.py
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
+	  _build/html/notebooks
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github/workflows
+
+serve: site
+	@echo "Open http://localhost:$(PORT)"
+	$(BIN)/python -m http.server $(PORT) --directory _build/html --bind 127.0.0.1
+
+bench: $(INSTALLED)
+	$(BIN)/python tests/bench.py
+
+clean:
+	rm -rf _build
+
+$(INSTALLED): requirements.txt pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is too old: the book needs Python 3.11 or newer; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	$(BIN)/npm install --silent --no-save --no-fund --no-audit --prefix $(VENV) katex@$(KATEX)
+	@touch $@

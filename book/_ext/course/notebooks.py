@@ -1,0 +1,84 @@
+"""The executed notebooks: one for each page that has code, beside the site, for download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_cache import get_cache
+from myst_nb.core.read import create_nb_reader
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+
+FOLDER = "notebooks"
+
+
+def executed_pages(env: BuildEnvironment) -> list[str]:
+    """Return the names of the pages that have code, sorted."""
+    return sorted(
+        name for name in env.found_docs if NbMetadataCollector.get_exec_data(env, name) is not None
+    )
+
+
+def notebook_name(page: str) -> str:
+    """Return the path of a page's notebook, from the root of the site."""
+    return f"{FOLDER}/{Path(page).name}.ipynb"
+
+
+def executed_notebook(env: BuildEnvironment, page: str) -> nbformat.NotebookNode:
+    """Return a page as a notebook with the outputs of its execution.
+
+    myst-nb itself leaves the outputs out when they come from its cache. Raises `ExtensionError` if
+    the page was not executed as it stands, or a code cell did not run.
+    """
+    path = Path(env.doc2path(page))
+    source = path.read_text(encoding="utf-8")
+    reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, source)  # type: ignore[attr-defined]
+    if reader is None:
+        raise ExtensionError(f"{page} is not an executable page")
+    try:
+        cache = get_cache(env.config.nb_execution_cache_path)
+        _, notebook = cache.merge_match_into_notebook(reader.read(source))
+    except KeyError:
+        raise ExtensionError(
+            f"{page} was not executed as it stands: no outputs for its code are in "
+            f"{env.config.nb_execution_cache_path}; is execute_notebooks set to 'cache'?"
+        ) from None
+    idle = [
+        cell.source.split("\n")[0]
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.source.strip() and not cell.execution_count
+    ]
+    if idle:
+        raise ExtensionError(f"{page} has cells that did not run, the first one {idle[0]!r}")
+    return notebook
+
+
+def export(app: Sphinx, exception: Exception | None) -> None:
+    """Write the notebook of every page that has code, once the site is built."""
+    if exception is not None or app.builder.format != "html":
+        return
+    assert app.env is not None
+    for page in executed_pages(app.env):
+        path = Path(app.outdir) / notebook_name(page)
+        path.parent.mkdir(exist_ok=True)
+        nbformat.write(nbformat.from_dict(executed_notebook(app.env, page)), path)
+
+
+def link_download(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Let the page's download button lead to the executed notebook."""
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button.get("label") == "download-notebook-button":
+                button["url"] = context["pathto"](notebook_name(page), 1)
+
+
+def setup(app: Sphinx) -> None:
+    """Export when the build is finished; rewrite the button after the theme has made it."""
+    app.connect("build-finished", export)
+    app.connect("html-page-context", link_download, priority=900)

@@ -1,0 +1,315 @@
+"""Architecture figures of the course, drawn with matplotlib alone.
+
+Every public function returns a new :class:`~matplotlib.figure.Figure` that pyplot does not know of,
+so that after ``%matplotlib inline`` a cell that ends with one shows it exactly once.
+Lengths are inches and the origin is the lower left corner.  One colour means one kind of thing in
+every figure: inputs, states, outputs, operators, gradients.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
+from matplotlib.path import Path
+
+from d2lhelpers.checks import check_positive_int
+
+__all__ = ["draw_feedforward", "draw_rnn_cell", "draw_truncated", "draw_unrolled"]
+
+
+class Colour(NamedTuple):
+    """A dark ``line`` for outlines and arrows, and the pale ``fill`` that goes with it."""
+
+    line: str
+    fill: str
+
+
+# Okabe-Ito hues, the lines darkened to a contrast of at least 4.3 : 1 on white.
+INPUT = Colour("#0072B2", "#DDEDF7")
+STATE = Colour("#007F5C", "#DAF1E8")
+OUTPUT = Colour("#A3477C", "#F7E5EF")
+OPERATOR = Colour("#4D4D4D", "#EFEFEF")
+GRADIENT = Colour("#CC5500", "#FBE6D6")
+FRAME = Colour("#9A9A9A", "#FAFAFA")
+TEXT_COLOUR = "#1A1A1A"
+
+SYMBOL_SIZE, NOTE_SIZE = 14.0, 12.0  # points
+BOX_WIDTH, BOX_HEIGHT = 0.68, 0.46
+COLUMN, ROW = 1.26, 1.0  # pitch of the grid that unrolled networks stand on
+MARGIN = CORNER_RADIUS = 0.12
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A white figure in which one unit of both coordinates is one inch."""
+    figure = Figure(figsize=(width, height), facecolor="white")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(xlim=(0.0, width), ylim=(0.0, height))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def _label(
+    axes: Axes, x: float, y: float, text: str, size: float = SYMBOL_SIZE, align: str = "center"
+) -> None:
+    """Text around height ``y``; the baseline is set by hand, so that rows of symbols line up."""
+    axes.text(
+        x, y - 0.26 * size / 72, text, size=size, color=TEXT_COLOUR, ha=align, va="baseline",
+        family="DejaVu Sans", math_fontfamily="cm",
+    )  # fmt: skip
+
+
+def _box(
+    axes: Axes, x: float, y: float, text: str, colour: Colour, width: float = BOX_WIDTH
+) -> None:
+    """A rounded box centred on ``(x, y)``."""
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, y - BOX_HEIGHT / 2), width, BOX_HEIGHT, lw=1.4, zorder=2, clip_on=False,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=colour.fill, edgecolor=colour.line,
+        )
+    )  # fmt: skip
+    _label(axes, x, y, text)
+
+
+def _frame(axes: Axes, left: float, bottom: float, right: float, top: float, name: str) -> None:
+    """A pale frame behind everything that belongs together, with its name in the top left."""
+    axes.add_patch(
+        FancyBboxPatch(
+            (left, bottom), right - left, top - bottom, lw=1.0, zorder=0, clip_on=False,
+            boxstyle=f"round,pad=0,rounding_size={CORNER_RADIUS}",
+            facecolor=FRAME.fill, edgecolor=FRAME.line,
+        )
+    )  # fmt: skip
+    _label(axes, left + 0.1, top - 0.17, name, NOTE_SIZE, "left")
+
+
+def _node(axes: Axes, x: float, y: float, text: str, radius: float = 0.19) -> None:
+    """A round operator."""
+    axes.add_patch(
+        Circle(
+            (x, y), radius, lw=1.4, zorder=2, clip_on=False,
+            facecolor=OPERATOR.fill, edgecolor=OPERATOR.line,
+        )
+    )  # fmt: skip
+    _label(axes, x, y, text)
+
+
+def _dot(axes: Axes, x: float, y: float, colour: Colour) -> None:
+    """The point at which a line branches."""
+    axes.add_patch(Circle((x, y), 0.045, facecolor=colour.line, lw=0, zorder=3, clip_on=False))
+
+
+def _line(
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    colour: Colour,
+    *,
+    dashed: bool = False,
+    head: bool = True,
+) -> None:
+    """A line through ``points`` with rounded corners, and an arrow head at the last point."""
+    corners = [np.array(point) for point in points]
+    along = (corners[-1] - corners[-2]) / np.linalg.norm(corners[-1] - corners[-2])
+    across = np.array([-along[1], along[0]])
+    vertices, codes = [corners[0]], [Path.MOVETO]
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
+        back, on = before - corner, after - corner
+        enter = corner + CORNER_RADIUS * back / np.linalg.norm(back)
+        leave = corner + CORNER_RADIUS * on / np.linalg.norm(on)
+        vertices += [enter, corner, leave]
+        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
+    tip = corners[-1]
+    vertices.append(tip - 0.08 * along if head else tip)
+    codes.append(Path.LINETO)
+    axes.add_patch(
+        PathPatch(
+            Path(np.array(vertices), codes), fill=False, edgecolor=colour.line, lw=1.6,
+            linestyle=(0, (3.0, 1.6)) if dashed else "solid", zorder=1, clip_on=False,
+        )
+    )  # fmt: skip
+    if head:
+        wings = [tip - 0.12 * along + side * 0.055 * across for side in (1, -1)]
+        axes.add_patch(Polygon([tip, *wings], facecolor=colour.line, lw=0, zorder=3, clip_on=False))
+
+
+def _bold(letter: str, index: str = "") -> str:
+    """The mathtext of a matrix or vector: bold, with its index (no spaces around + and -)."""
+    tight = index.replace("-", "{-}").replace("+", "{+}")
+    return rf"$\mathbf{{{letter}}}_{{{tight}}}$" if index else rf"$\mathbf{{{letter}}}$"
+
+
+def _column(axes: Axes, x: float, bottom: float, index: str = "", named: bool = True) -> None:
+    """Input, hidden layer and output of one step, bottom to top, and the (named) edges between."""
+    for row, (letter, colour) in enumerate((("X", INPUT), ("H", STATE), ("O", OUTPUT))):
+        _box(axes, x, bottom + row * ROW, _bold(letter, index), colour)
+    for row, (weight, colour) in enumerate((("xh", INPUT), ("hq", OUTPUT))):
+        start, end = bottom + row * ROW + BOX_HEIGHT / 2, bottom + (row + 1) * ROW - BOX_HEIGHT / 2
+        _line(axes, [(x, start), (x, end)], colour)
+        if named:
+            _label(axes, x + 0.1, (start + end) / 2, _bold("W", weight), align="left")
+
+
+def draw_feedforward() -> Figure:
+    """Draw a network without a hidden state, as one column: input, hidden layer, output.
+
+    It agrees with ``H = phi(X W_xh + b_h)`` and ``O = H W_hq + b_q``, and looks like one column
+    of :func:`draw_unrolled`, so that the recurrent edge is all that differs.
+    """
+    x, bottom = MARGIN + BOX_WIDTH / 2, MARGIN + BOX_HEIGHT / 2
+    figure, axes = _canvas(2.1, 2 * bottom + 2 * ROW)
+    _column(axes, x, bottom)
+    for row, name in enumerate(("input", "hidden layer", "output")):
+        _label(axes, x + BOX_WIDTH / 2 + 0.1, bottom + row * ROW, name, NOTE_SIZE, "left")
+    return figure
+
+
+def draw_unrolled(num_steps: int = 3) -> Figure:
+    """Draw a recurrent network unrolled in time: one column a step, states joined left to right.
+
+    Each weight is named once and its edges share one colour, because every step uses the same
+    weights: ``H_t = phi(X_t W_xh + H_{t-1} W_hh + b_h)``, ``O_t = H_t W_hq + b_q`` (Elman, 1990,
+    "Finding structure in time").
+
+    Parameters
+    ----------
+    num_steps
+        Number of columns, at least 1.  Three columns carry the general indices t-1, t, t+1; any
+        other number carries 1 to ``num_steps``.  Each step makes the figure 1.26 inches wider.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``num_steps`` is not an integer, or is less than 1.
+    """
+    check_positive_int(num_steps=num_steps)
+    indices = [str(step) for step in range(num_steps + 1)]
+    if num_steps == 3:
+        indices = ["t-2", "t-1", "t", "t+1"]
+    first, bottom = MARGIN + BOX_WIDTH / 2, MARGIN + 0.4 + BOX_HEIGHT / 2
+    length = COLUMN - BOX_WIDTH
+    width = 2 * first + num_steps * COLUMN + length
+    figure, axes = _canvas(width, bottom + 2 * ROW + BOX_HEIGHT / 2 + MARGIN)
+    state_row = bottom + ROW
+    _box(axes, first, state_row, _bold("H", indices[0]), STATE)
+    for step, index in enumerate(indices):
+        x = first + step * COLUMN
+        if step:
+            _column(axes, x, bottom, index, named=step == 1)
+        edge = x + BOX_WIDTH / 2
+        _line(axes, [(edge, state_row), (edge + length, state_row)], STATE)
+    _label(axes, first + COLUMN / 2, state_row + 0.2, _bold("W", "hh"))
+    for row, name in ((0, "inputs"), (2, "outputs")):
+        _label(axes, first, bottom + row * ROW, name, NOTE_SIZE)
+    _label(axes, first, state_row - 0.42, "states", NOTE_SIZE)
+    if num_steps > 1:
+        note = "same colour, same weights at every step"
+        _label(axes, width / 2, MARGIN + 0.1, note, NOTE_SIZE)
+    return figure
+
+
+def draw_rnn_cell() -> Figure:
+    """Draw one step of a recurrent network from the inside, with the output layer above it.
+
+    It agrees with ``H_t = phi(X_t W_xh + H_{t-1} W_hh + b_h)`` and ``O_t = H_t W_hq + b_q``,
+    the form of Elman (1990, "Finding structure in time") with tanh for phi.
+    """
+    previous, weight, plus, phi, branch, state = 0.46, 1.54, 2.42, 3.3, 4.05, 5.13
+    below, product, middle, bias = 0.35, 1.25, 2.05, 2.7
+    product_out, plus_out, above = 3.7, 4.4, 5.15
+    operator, radius = 0.9, 0.19
+    tall, wide, half = BOX_HEIGHT / 2, BOX_WIDTH / 2, operator / 2
+    figure, axes = _canvas(state + previous, above + below)
+    _frame(axes, 0.98, 0.86, 4.61, 3.2, "hidden layer")
+    _frame(axes, 0.98, 3.32, 4.61, 4.74, "output layer")
+
+    for x, start, end, colour in (
+        (plus, below + tall, product - tall, INPUT),
+        (plus, product + tall, middle - radius, OPERATOR),
+        (plus, bias - tall, middle + radius, OPERATOR),
+        (branch, middle, product_out - tall, STATE),
+        (branch, product_out + tall, plus_out - radius, OPERATOR),
+        (branch, plus_out + radius, above - tall, OUTPUT),
+    ):
+        _line(axes, [(x, start), (x, end)], colour)
+    for y, start, end, colour in (
+        (middle, previous + wide, weight - half, STATE),
+        (middle, weight + half, plus - radius, OPERATOR),
+        (middle, plus + radius, phi - half, OPERATOR),
+        (middle, phi + half, state - wide, STATE),
+        (plus_out, phi + tall, branch - radius, OPERATOR),
+    ):
+        _line(axes, [(start, y), (end, y)], colour)
+    _dot(axes, branch, middle, STATE)
+
+    _box(axes, previous, middle, _bold("H", "t-1"), STATE)
+    _box(axes, state, middle, _bold("H", "t"), STATE)
+    _box(axes, plus, below, _bold("X", "t"), INPUT)
+    _box(axes, branch, above, _bold("O", "t"), OUTPUT)
+    for x, y, name in ((weight, middle, "hh"), (plus, product, "xh"), (branch, product_out, "hq")):
+        _box(axes, x, y, r"$\times\,$" + _bold("W", name), OPERATOR, operator)
+    for x, y, name in ((plus, bias, "h"), (phi, plus_out, "q")):
+        _box(axes, x, y, _bold("b", name), OPERATOR, BOX_HEIGHT)
+    _box(axes, phi, middle, r"$\phi=\tanh$", OPERATOR, operator)
+    _node(axes, plus, middle, "$+$", radius)
+    _node(axes, branch, plus_out, "$+$", radius)
+    return figure
+
+
+def draw_truncated(num_windows: int = 3, window: int = 3) -> Figure:
+    """Draw truncated back-propagation through time: states run on, gradients stop at borders.
+
+    The states of all windows form one chain, each computed from the one before it.  Gradients
+    (dashed) run back inside a window only: ``detach`` cuts the first state of a window from the
+    last state of the window before (Williams and Peng, 1990, "An efficient gradient-based
+    algorithm for on-line training of recurrent network trajectories").
+
+    Parameters
+    ----------
+    num_windows
+        Number of windows, at least 1.
+    window
+        Number of time steps in each window, at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not an integer, or is less than 1.
+    """
+    check_positive_int(num_windows=num_windows, window=window)
+    box, pitch, gap, offset = 0.38, 0.58, 0.22, 0.08
+    span = max((window - 1) * pitch + box + 0.16, 1.1)
+    content = num_windows * (span + gap) - gap
+    width = max(content + 2 * MARGIN, 3.5)
+    legend, cut, bottom, below, row, top = 0.25, 0.66, 0.86, 1.1, 1.6, 2.3
+    figure, axes = _canvas(width, top + MARGIN)
+
+    lefts = [(width - content) / 2 + k * (span + gap) for k in range(num_windows)]
+    centres = [
+        left + span / 2 + (i - (window - 1) / 2) * pitch for left in lefts for i in range(window)
+    ]
+    for k, left in enumerate(lefts):
+        _frame(axes, left, bottom, left + span, top, f"window {k + 1}")
+    for step, x in enumerate(centres):
+        _box(axes, x, row, _bold("H", str(step + 1)), STATE, box)
+        if step == 0:
+            continue
+        _line(axes, [(centres[step - 1] + box / 2, row), (x - box / 2, row)], STATE)
+        under = row - BOX_HEIGHT / 2
+        back = [(x - offset, under), (x - offset, below)]
+        if step % window:
+            before = centres[step - 1] + offset
+            _line(axes, [*back, (before, below), (before, under)], GRADIENT, dashed=True)
+        else:
+            border = lefts[step // window] - gap / 2
+            _line(axes, [*back, (border, below)], GRADIENT, dashed=True)
+            _line(axes, [(border, bottom), (border, row - 0.2)], OPERATOR, head=False)
+            _label(axes, border, cut, "detach", NOTE_SIZE)
+    for shift, colour, name in ((-1.56, STATE, "states"), (0.14, GRADIENT, "gradients")):
+        x = width / 2 + shift
+        _line(axes, [(x, legend), (x + 0.5, legend)], colour, dashed=colour is GRADIENT)
+        _label(axes, x + 0.6, legend, name, NOTE_SIZE, "left")
+    return figure

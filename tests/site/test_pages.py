@@ -1,0 +1,219 @@
+"""Every page of the site, as a reader's browser shows it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT, Visit, chapters, open_page
+from docutils import nodes
+from fontTools.ttLib import TTFont
+from playwright.sync_api import BrowserContext, Page
+
+PHONES = (360, 390)
+
+
+def name_of(visit: Visit, server: str) -> str:
+    """Return the name of a page as Sphinx has it."""
+    return visit.url.removeprefix(server).removesuffix(".html")
+
+
+def test_loads_without_complaint(visit: Visit, server: str) -> None:
+    assert visit.messages == []
+    assert visit.failed == []
+    assert [url for url in visit.sizes if not url.startswith(server)] == []
+
+
+@pytest.mark.parametrize("path", chapters())
+def test_loads_from_a_folder(context: BrowserContext, site: Path, path: str) -> None:
+    visit = open_page(context, (site / path).as_uri())
+    assert visit.failed == []
+    assert visit.messages == []
+    assert visit.page.locator("h1:visible").count() == 1
+
+
+def test_equations_are_typeset(visit: Visit, server: str, site: Path, page: Page) -> None:
+    # Folded text has no size: open it.
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    text = page.evaluate(
+        """() => {
+          const copy = document.querySelector("main").cloneNode(true);
+          copy.querySelectorAll("pre, code, .katex, script").forEach(e => e.remove());
+          return copy.textContent;
+        }"""
+    )
+    for sign in ("$", r"\(", r"\[", r"\math", r"\frac", r"\tag", r"\label"):
+        assert sign not in text, f"{sign} in the text: a formula that is not one?"
+    assert page.locator(".katex-error").count() == 0
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll("article .katex")].map(e => {
+          const box = e.querySelector(".katex-html").getBoundingClientRect();
+          return [box.width, box.height, e.querySelector("annotation").textContent];
+        })"""
+    )
+    assert [tex for width, height, tex in boxes if not width or not height] == []
+    doctree = site.parent / ".doctrees" / f"{name_of(visit, server)}.doctree"
+    if doctree.is_file():
+        tree = pickle.loads(doctree.read_bytes())
+        formulas = list(tree.findall(lambda n: isinstance(n, nodes.math | nodes.math_block)))
+        assert len(boxes) == len(formulas)
+
+
+def test_figures_are_described_and_fit(visit: Visit, page: Page) -> None:
+    for width in (1280, *PHONES):
+        page.set_viewport_size({"width": width, "height": 900})
+        for figure in page.evaluate(
+            """() => [...document.querySelectorAll("main img")].map(e => ({
+              alt: e.alt, file: e.src.split("/").pop(), loaded: e.complete && e.naturalWidth,
+              width: e.getBoundingClientRect().width,
+              room: e.parentElement.getBoundingClientRect().width,
+            }))"""
+        ):
+            assert len(figure["alt"]) >= 20, f"{figure['file']} has no description: {figure}"
+            assert figure["alt"] not in (figure["file"], figure["file"].split(".")[0])
+            assert figure["loaded"], figure
+            assert figure["width"] <= figure["room"] + 1, figure
+
+
+def test_outputs_are_shown(visit: Visit, server: str, site: Path) -> None:
+    notebook = site / "notebooks" / f"{name_of(visit, server).split('/')[-1]}.ipynb"
+    if not notebook.is_file():
+        assert visit.page.locator("div.cell").count() == 0, "a page with code has no notebook"
+        return
+    hidden = {"remove-output", "remove-cell", "remove_output", "remove_cell"}
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    expected = sum(
+        bool(cell.get("outputs")) and not hidden.intersection(cell["metadata"].get("tags", []))
+        for cell in cells
+    )
+    shown = visit.page.evaluate(
+        """() => [...document.querySelectorAll("div.cell > .cell_output, div.cell .cell_output")]
+          .filter(e => e.textContent.trim() || e.querySelector("img, svg, table")).length"""
+    )
+    assert shown == expected
+
+
+def test_headings_are_in_order(visit: Visit) -> None:
+    levels = visit.page.evaluate(
+        """() => [...document.querySelectorAll("main :is(h1,h2,h3,h4,h5,h6)")]
+          .filter(e => e.checkVisibility()).map(e => +e.tagName[1])"""
+    )
+    assert levels[:1] == [1]
+    assert levels.count(1) == 1
+    assert all(lower <= upper + 1 for upper, lower in zip(levels, levels[1:], strict=False))
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_is_accessible(page: Page, mode: str) -> None:
+    # Without transitions, so that no colour is on its way from the one mode to the other.
+    page.emulate_media(color_scheme=mode, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.wait_for_function(f"document.documentElement.dataset.theme === '{mode}'")
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    violations = [
+        f"{v['id']} ({v['impact']}): {v['help']}\n  " + "\n  ".join(n["html"] for n in v["nodes"])
+        for v in found.response["violations"]
+    ]
+    assert not violations, "\n".join(violations)
+
+
+@pytest.mark.parametrize("width", PHONES)
+def test_fits_a_phone(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Nor is anything cut off: what is too wide is in a box of its own that scrolls.
+    lost = page.evaluate(
+        """() => {
+          const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX)
+            || scrolls(e.parentElement));
+          return [...document.querySelectorAll("article *")].filter(e =>
+            e.checkVisibility({visibilityProperty: true})
+            && e.getBoundingClientRect().right > innerWidth + 1
+            && !e.closest(".katex-mathml") && !scrolls(e.parentElement)
+          ).map(e => e.outerHTML.slice(0, 120));
+        }"""
+    )
+    assert lost == []
+
+
+def test_keyboard_sees_where_it_is(context: BrowserContext, visit: Visit) -> None:
+    page = open_page(context, visit.url).page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
+    seen: list[str] = []
+    for _ in range(400):
+        state: dict[str, Any] = page.evaluate(
+            """() => {
+              const e = document.activeElement, s = getComputedStyle(e);
+              const box = e.getBoundingClientRect();
+              const ring = parseFloat(s.outlineWidth) > 0 && s.outlineStyle !== "none";
+              const within = e.matches("summary") && getComputedStyle(
+                e.querySelector(".toctree-toggle") ?? e).outlineStyle !== "none";
+              return {
+                end: e === document.body, html: e.outerHTML.slice(0, 150),
+                marked: ring || within || s.boxShadow !== "none", size: box.width * box.height,
+              };
+            }"""
+        )
+        if state["end"]:
+            break
+        assert state["marked"], f"no sign of the focus on {state['html']}"
+        assert state["size"] > 0, f"the focus is on something invisible: {state['html']}"
+        seen.append(state["html"])
+        page.keyboard.press("Tab")
+    assert len(seen) >= 10
+    assert len(seen) < 400, "the keyboard does not come to the end"
+
+
+# What the page shows in the icons' fonts: the sign, and the weight by which the font is chosen.
+ICONS = """() => {
+  const found = [];
+  for (const e of document.querySelectorAll("*")) {
+    for (const part of ["::before", "::after"]) {
+      const style = getComputedStyle(e, part);
+      if (!style.fontFamily.includes("Font Awesome")) continue;
+      const sign = style.content.replaceAll('"', "");
+      const named = /(^|\\s)fa-/.test(e.className) && part === "::before";
+      if (sign !== "none" || named)
+        found.push([e.className, sign, style.fontFamily.includes("Brands"), style.fontWeight]);
+    }
+  }
+  return found;
+}"""
+
+
+def missing_icons(page: Page, site: Path) -> list[str]:
+    """Return the classes of the icons on a page for which the site has no drawing."""
+    fonts = site / "_static" / "vendor" / "fontawesome" / "webfonts"
+    missing = []
+    for classes, sign, brand, weight in page.evaluate(ICONS):
+        name = "brands-400" if brand else "solid-900" if weight == "900" else "regular-400"
+        font = TTFont(fonts / f"fa-{name}.woff")
+        if len(sign) != 1 or ord(sign) not in font.getBestCmap():
+            missing.append(classes)
+    return missing
+
+
+def test_has_every_icon_that_it_uses(visit: Visit, site: Path) -> None:
+    assert missing_icons(visit.page, site) == []
+    assert visit.page.locator("[class*='fa-']").count() > 5
+
+
+def test_motion_can_be_switched_off(page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    moving = page.evaluate(
+        """() => [...document.querySelectorAll("*")].filter(e => {
+          const s = getComputedStyle(e);
+          return parseFloat(s.transitionDuration) || parseFloat(s.animationDuration);
+        }).map(e => e.outerHTML.slice(0, 100))"""
+    )
+    assert moving == []
+
+
+def test_pages_are_those_of_the_contents() -> None:
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    for path in chapters():
+        assert path.removesuffix(".html") in contents

@@ -1,0 +1,341 @@
+"""Corpora: the two texts of the course, the reader's own file, and everything that can go wrong."""
+
+import hashlib
+import math
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from d2lhelpers import text
+from d2lhelpers.ngram import WittenBell
+from d2lhelpers.text import LETTERS_AND_SPACE, Vocabulary, load_corpus, load_text, simplify
+
+BOM = b"\xef\xbb\xbf"
+NOVEL = b"It was a dark and stormy night. " * 200
+HALF, DAMAGED = NOVEL[:3000], NOVEL.replace(b"dark", b"mild")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setenv("D2LHELPERS_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, noted instead of waited for."""
+    noted: list[float] = []
+    monkeypatch.setattr(text, "time", SimpleNamespace(sleep=noted.append))
+    return noted
+
+
+@pytest.fixture
+def answers(cache: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[list]:
+    """Serve the corpus "novel": every request takes the next answer from this list.
+
+    An answer is an HTTP status, or what is sent after announcing the length of the whole novel.
+    """
+    queue: list[bytes | int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = queue.pop(0)
+            if isinstance(answer, int):
+                self.send_error(answer)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(NOVEL)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        offer(monkeypatch, server.server_port)
+        yield queue
+        server.shutdown()
+        thread.join()
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Make the corpus "novel" one that is fetched from this port of this machine."""
+    url, sha256 = f"http://127.0.0.1:{port}/novel.txt", hashlib.sha256(NOVEL).hexdigest()
+    monkeypatch.setitem(text.DOWNLOADS, "novel", text.Download(url, "novel.txt", sha256))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Give up root's right to write everywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+# --- The two texts of the course
+
+
+def test_story_has_its_length_and_is_ascii() -> None:
+    story = load_text("story")
+    assert 80_000 <= len(story) <= 120_000
+    assert story.isascii()
+
+
+def test_story_is_prose_not_a_template() -> None:
+    words = simplify(load_text("story")).split()
+    sequences = [tuple(words[i : i + 8]) for i in range(len(words) - 7)]
+    assert len(set(sequences)) == len(sequences)
+
+
+def test_story_is_about_as_predictable_as_the_real_book() -> None:
+    corpus = load_corpus()
+    model = WittenBell(corpus.training, order=5, vocab_size=27)
+    assert 15.5 <= model.perplexity(corpus.held_out, order=1) <= 18
+    assert 3.6 <= model.perplexity(corpus.held_out) <= 4.7
+
+
+def test_time_machine_is_the_real_book() -> None:
+    """From the cache, or from the network where the cache lacks it: no book, no pass."""
+    corpus = load_corpus("time_machine")
+    model = WittenBell(corpus.training, order=6, vocab_size=27)
+    found = [model.perplexity(corpus.held_out, order) for order in range(1, 7)]
+    expected = ["16.7", "9.6", "6.38", "4.63", "4.09", "4.16"]
+    digits = [len(figure.split(".")[1]) for figure in expected]
+    assert [f"{p:.{d}f}" for p, d in zip(found, digits, strict=True)] == expected
+
+
+# --- Splitting and simplifying
+
+
+@pytest.mark.parametrize("held_out", [0.1, 0.25, 0.9])
+def test_corpus_is_the_text_split_once(held_out: float) -> None:
+    corpus = load_corpus("story", held_out=held_out, max_characters=1000)
+    assert len(corpus.held_out) == 1000 * held_out
+    assert corpus.training.dtype == corpus.held_out.dtype == torch.int64
+    assert corpus.vocabulary.symbols == LETTERS_AND_SPACE
+    whole = corpus.vocabulary.decode(torch.cat([corpus.training, corpus.held_out]))
+    assert whole == simplify(load_text("story"))[:1000]
+
+
+@given(st.text())
+def test_simplify_leaves_words_of_letters_with_one_space_between(raw: str) -> None:
+    simple = simplify(raw)
+    assert set(simple) <= set(LETTERS_AND_SPACE)
+    assert simple.split() == [word for word in simple.split(" ") if simple]
+    assert simplify(simple) == simple
+
+
+def test_simplify_by_example() -> None:
+    assert simplify("  The 2nd-Best\n\nof “All”; ") == "the nd best of all"
+
+
+# --- The reader's own file
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Über den Wölken muß die Freiheit\r\nwohl grenzenlos sein. " * 3,
+        "昔者莊周夢為蝴蝶，栩栩然蝴蝶也。" * 3,
+        "abcd" * 20 + "ß",  # the last symbol occurs in the held-out part alone
+    ],
+    ids=["german", "chinese", "rare"],
+)
+@pytest.mark.parametrize("mark", [b"", BOM], ids=["plain", "byte-order mark"])
+def test_own_file_in_any_language(tmp_path: Path, own: str, mark: bytes) -> None:
+    path = tmp_path / "own.txt"
+    path.write_bytes(mark + own.encode())
+    corpus = load_corpus(path, letters_only=False)
+    assert corpus.vocabulary.symbols == "".join(sorted(set(own)))
+    assert corpus.vocabulary.decode([*corpus.training, *corpus.held_out]) == own
+    assert load_text(str(path)) == own
+
+
+@given(st.text(min_size=1))
+def test_decode_inverts_encode(own: str) -> None:
+    vocabulary = Vocabulary("".join(sorted(set(own))))
+    tokens = vocabulary.encode(own)
+    assert tokens.shape == (len(own),)
+    assert vocabulary.decode(tokens) == vocabulary.decode(tokens.tolist()) == own
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"own\.txt is empty: .*pass another file"),
+        (BOM + b" \n\t ", r"own\.txt is empty: .*pass another file"),
+        (b"a caf\xe9", r"own\.txt is not UTF-8: byte 0xe9 at offset 5; save it as UTF-8"),
+        (BOM + b"a caf\xe9", r"own\.txt is not UTF-8: byte 0xe9 at offset 8; save it as UTF-8"),
+        ("1984 年".encode(), r"own\.txt has 6 characters but fewer than two letters.*=False"),
+        (b"too short", r"own\.txt leaves 8 .* and 1 held out: both parts need .*use a longer"),
+    ],
+)
+def test_own_file_that_will_not_do(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "own.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        load_corpus(path)
+
+
+@pytest.mark.parametrize("source", ["missing.txt", "some/where", Path("missing"), Path(".")])
+def test_missing_file(source: str | Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"{source} is not a file: pass the path of"):
+        load_corpus(source)
+
+
+def test_unknown_corpus() -> None:
+    message = "no corpus is called 'time-machine': choose 'story', 'time_machine', or pass the path"
+    with pytest.raises(ValueError, match=message):
+        load_corpus("time-machine")
+
+
+@pytest.mark.parametrize("held_out", [0, 1, -0.1, 1.5, math.nan])
+def test_held_out_must_be_a_fraction(held_out: float) -> None:
+    with pytest.raises(ValueError, match=f"held_out is {held_out}: .*between 0 and 1; try"):
+        load_corpus(held_out=held_out)
+
+
+@pytest.mark.parametrize(("number", "error"), [(0, ValueError), (-5, ValueError), (2.5, TypeError)])
+def test_max_characters_must_be_a_positive_int(number: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"max_characters is {number}: it must be .*; pass"):
+        load_corpus(max_characters=number)
+
+
+@pytest.mark.parametrize("symbols", ["", "aba"])
+def test_vocabulary_holds_each_symbol_once(symbols: str) -> None:
+    with pytest.raises(ValueError, match=f"symbols is '{symbols}': .*each symbol once.*; pass"):
+        Vocabulary(symbols)
+
+
+def test_encode_names_unknown_characters() -> None:
+    message = r"'Was ist ß\?' has \['\?', 'W', 'ß'\], which the vocabulary lacks; use only its 27"
+    with pytest.raises(ValueError, match=message):
+        Vocabulary(LETTERS_AND_SPACE).encode("Was ist ß?")
+
+
+@pytest.mark.parametrize("tokens", [[0, 27], [3, -1]])
+def test_decode_names_tokens_outside_the_vocabulary(tokens: list[int]) -> None:
+    message = r"tokens run from .*: each must lie in \[0, 27\); .*"
+    with pytest.raises(ValueError, match=message):
+        Vocabulary(LETTERS_AND_SPACE).decode(tokens)
+
+
+# --- Fetching
+
+
+def test_fetched_once_then_cached(cache: Path, answers: list, pauses: list[float]) -> None:
+    answers[:] = [NOVEL]
+    assert load_text("novel") == load_text("novel") == NOVEL.decode()
+    assert [path.name for path in cache.iterdir()] == ["novel.txt"]
+    assert pauses == []
+
+
+def test_cache_folder_is_made_when_needed(cache: Path, answers: list) -> None:
+    cache.rmdir()
+    answers[:] = [NOVEL]
+    load_text("novel")
+    assert (cache / "novel.txt").read_bytes() == NOVEL
+
+
+def test_cache_folder_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("D2LHELPERS_CACHE", raising=False)
+    monkeypatch.setenv("HOME", "/home/reader")
+    assert text.cache_folder() == Path("/home/reader/.cache/d2lhelpers")
+
+
+@pytest.mark.parametrize("first", [HALF, b"", 503], ids=["half", "nothing", "HTTP 503"])
+def test_broken_connection_is_tried_again(
+    cache: Path, answers: list, pauses: list[float], first: bytes | int
+) -> None:
+    answers[:] = [first, NOVEL]
+    assert load_text("novel") == NOVEL.decode()
+    assert [path.name for path in cache.iterdir()] == ["novel.txt"]
+    assert len(pauses) == 1
+
+
+@pytest.mark.parametrize("answer", [HALF, b"", 404], ids=["half", "nothing", "HTTP 404"])
+def test_connection_that_stays_broken(
+    cache: Path, answers: list, pauses: list[float], answer: bytes | int
+) -> None:
+    answers[:] = [answer] * 3
+    message = r"could not fetch http.*/novel\.txt .* in 3 tries: check the network"
+    with pytest.raises(ConnectionError, match=message):
+        load_text("novel")
+    assert not list(cache.iterdir())
+    assert not answers
+    assert all(a < b for a, b in pairwise([0, *pauses]))
+
+
+def test_no_network(cache: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and never listens
+        offer(monkeypatch, unused.getsockname()[1])
+        message = r"in 3 tries: check the network.* cache/novel\.txt .*load_corpus\('story'\)"
+        with pytest.raises(ConnectionError, match=message.replace(" cache", ".*cache")):
+            load_text("novel")
+    assert not list(cache.iterdir())
+
+
+def test_damaged_download_is_not_kept(cache: Path, answers: list) -> None:
+    answers[:] = [DAMAGED]
+    with pytest.raises(ValueError, match=r"with SHA-256 .*: nothing was kept; try again"):
+        load_text("novel")
+    assert not list(cache.iterdir())
+
+
+def test_damaged_cache_is_found_at_every_use(cache: Path, answers: list) -> None:
+    answers[:] = [NOVEL, NOVEL]
+    load_text("novel")
+    (cache / "novel.txt").write_bytes(DAMAGED)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"novel\.txt has SHA-256 .*; delete it and load"):
+            load_text("novel")
+    (cache / "novel.txt").unlink()
+    assert load_text("novel") == NOVEL.decode()  # the advice helps
+
+
+def test_read_only_cache(answers: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # tmp_path is closed to an unprivileged user
+    try:
+        folder.chmod(0o555)
+        for cache in (folder, folder / "below"):
+            monkeypatch.setenv("D2LHELPERS_CACHE", str(cache))
+            answers[:] = [NOVEL]
+            message = f"cannot write {cache}/novel.txt .*must be writable; set D2LHELPERS_CACHE"
+            with unprivileged(), pytest.raises(OSError, match=message):
+                load_text("novel")
+            assert not list(folder.iterdir())
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_failed_write_leaves_nothing(cache: Path, answers: list) -> None:
+    (cache / "novel.txt").mkdir()  # so that the last step, the renaming, fails
+    answers[:] = [NOVEL]
+    with pytest.raises(OSError, match=r"cannot write .*novel\.txt"):
+        load_text("novel")
+    assert [path.name for path in cache.iterdir()] == ["novel.txt"]
