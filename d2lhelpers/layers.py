@@ -8,9 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from d2lhelpers.checks import check_positive_int
+
 
 class RNN(nn.Module):
-    """The simple recurrent layer (Elman 1990), with tanh: H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h).
+    """The simple recurrent layer (Elman 1990): H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h).
 
     Inputs (T, B, D) and a state (B, H), zero if None, give outputs (T, B, H) and the last
     state (B, H). Parameters start uniform in ±1/√H, as in `torch.nn.RNN`.
@@ -18,6 +20,7 @@ class RNN(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__()
+        check_positive_int(input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size = input_size, hidden_size
         self.W_xh = nn.Parameter(torch.empty(input_size, hidden_size))
         self.W_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))

@@ -23,6 +23,7 @@ class LanguageModel(nn.Module):
 
     def __init__(self, layer: nn.Module, vocab_size: int):
         super().__init__()
+        check_positive_int(vocab_size=vocab_size)
         input_size, output_size = layer_sizes(layer)
         self.embedding = nn.Embedding(vocab_size, input_size)
         self.layer = layer
@@ -49,9 +50,11 @@ def layer_sizes(layer: nn.Module) -> tuple[int, int]:
         raise ValueError(
             "the layer has batch_first=True: time comes first here, (T, B, D); leave it out"
         )
-    check_positive_int(input_size=layer.input_size, hidden_size=layer.hidden_size)
-    size = getattr(layer, "proj_size", 0) or layer.hidden_size
-    return layer.input_size, size * (2 if getattr(layer, "bidirectional", False) else 1)
+    sizes: dict[str, Any] = {name: getattr(layer, name) for name in ("input_size", "hidden_size")}
+    check_positive_int(**sizes)
+    output_size = getattr(layer, "proj_size", 0) or sizes["hidden_size"]
+    directions = 2 if getattr(layer, "bidirectional", False) else 1
+    return sizes["input_size"], output_size * directions
 
 
 def check_vocabulary(model: LanguageModel, vocabulary: Sized) -> None:

@@ -66,9 +66,10 @@ def plot_lines(
         series.items(), cycle(COLOURS), cycle(DASHES), strict=False
     ):
         axes.plot(x, y, dash, label=name, color=colour, marker="o" if markers else None, ms=4)
-    for axis, log, values in (("x", log_x, 0), ("y", log_y, 1)):
-        if log:
-            _set_log(axes, axis, [value for line in series.values() for value in line[values]])
+    if log_x:
+        _set_log(axes, "x", [value for x, _ in series.values() for value in x])
+    if log_y:
+        _set_log(axes, "y", [value for _, y in series.values() for value in y])
     _add_levels(figure, levels or {})
     if len(series) > 1:
         axes.legend()

@@ -202,9 +202,13 @@ def cache_folder() -> Path:
 def _cached(download: Download) -> bytes:
     """Return the bytes of a download, from the cache if they are there; verified either way."""
     path = cache_folder() / download.file_name
-    if not path.is_file():
-        _write_whole(path, _fetch(download))
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = _fetch(download)
+        _write_whole(path, content)
+    except OSError as error:
+        raise _unusable(path, error) from error
     if (found := hashlib.sha256(content).hexdigest()) != download.sha256:
         raise ValueError(
             f"{path} has SHA-256 {found}, not {download.sha256}: "
@@ -244,15 +248,20 @@ def _write_whole(path: Path, content: bytes) -> None:
             try:
                 aside.write(content)
                 aside.close()
+                os.chmod(aside.name, 0o644)  # temporary files are private, a cache may be shared
                 os.replace(aside.name, path)
             except BaseException:
                 os.unlink(aside.name)
                 raise
     except OSError as error:
-        raise OSError(
-            f"cannot write {path} ({error}): the cache folder must be writable; "
-            "set D2LHELPERS_CACHE to a folder that is"
-        ) from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> OSError:
+    return OSError(
+        f"cannot use {path} ({error}): the cache folder must be readable and writable; "
+        "set D2LHELPERS_CACHE to a folder that is"
+    )
 
 
 def _shorten(text: str, length: int = 30) -> str:

@@ -126,7 +126,8 @@ def train_epoch(
     Returns the mean cross-entropy a token, in nats, and the norms of the gradients before
     clipping. Raises `FloatingPointError` when the loss is not finite.
     """
-    state, total, count, norms = None, 0.0, 0, []
+    state, total, count = None, 0.0, 0
+    norms: list[float] = []
     for X, Y in batches:  # (T, B) each
         logits, state = model(X, detach(state) if carry_state else None)
         loss = F.cross_entropy(logits.flatten(0, 1), Y.flatten())
@@ -153,9 +154,10 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | None) -
     """Scale all gradients by one factor so that their joint norm is at most `max_norm`.
 
     Returns the norm before (Pascanu, Mikolov & Bengio 2013, algorithm 1). None clips nothing.
+    Raises `RuntimeError` if no parameter has a gradient.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.stack([g.norm() for g in gradients]).norm().item()
+    norm = float(torch.stack([g.norm() for g in gradients]).norm())
     if max_norm is not None and norm > max_norm:
         for g in gradients:
             g *= max_norm / norm
@@ -171,12 +173,13 @@ def exp(value: float) -> float:
 def perplexity(model: LanguageModel, tokens: Tensor, batch_size: int = 8) -> float:
     """Return exp(total cross-entropy / number of tokens) of a text, shape (N,).
 
-    The text is read as `batch_size` streams, each with its state carried from start to end;
-    each token but the first, and fewer than `batch_size` at the end, is predicted once. Of a
-    model that has diverged it is infinite or NaN. Raises `ValueError` if the text is shorter
-    than that.
+    The text is read as `batch_size` streams (fewer if it is shorter), each with its state carried
+    from start to end; each token but the first, and fewer than `batch_size` at the end, is
+    predicted once. Of a model that has diverged it is infinite or NaN. Raises `ValueError` if
+    there are fewer than two tokens.
     """
     check_positive_int(batch_size=batch_size)
+    batch_size = max(1, min(batch_size, len(tokens) - 1))
     num_steps = max(1, min(250, (len(tokens) - 1) // batch_size))
     state, total, count = None, 0.0, 0
     with mode(model, training=False):

@@ -12,3 +12,22 @@ function reachEquations() {
 }
 document.fonts.ready.then(reachEquations);
 addEventListener("resize", reachEquations);
+
+// Paper is white: a page in the dark mode is printed in the light one.
+const root = document.documentElement;
+let mode = "";
+addEventListener("beforeprint", () => {
+  mode = root.dataset.theme;
+  root.dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+  root.dataset.theme = mode;
+});
+
+// A typeset formula stands in the page twice, once for eyes and once, with its source, for
+// assistive devices. The lines around a word that was searched for need it only once.
+if (typeof Search !== "undefined") {
+  const toText = Search.htmlToText;
+  const spoken = /<span class="katex-mathml">.*?<\/math><\/span>/gs;
+  Search.htmlToText = (html, anchor) => toText(html.replace(spoken, ""), anchor);
+}

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import SITE, chapters, open_page
+from conftest import SITE, chapters, open_page, pages
 from playwright.sync_api import BrowserContext
 from test_pages import missing_icons
 
@@ -36,7 +36,7 @@ class Links(HTMLParser):
 
 @pytest.fixture(scope="module")
 def links(site: Path) -> dict[Path, Links]:
-    return {path: Links(path) for path in sorted(site.rglob("*.html"))}
+    return {site / path: Links(site / path) for path in ("index.html", *pages())}
 
 
 def test_links_lead_somewhere(site: Path, links: dict[Path, Links]) -> None:
@@ -71,6 +71,9 @@ def test_search_finds_a_word(context: BrowserContext, server: str) -> None:
     result.wait_for()
     assert "book/" in (result.get_attribute("href") or "")
     page.wait_for_load_state("networkidle")
+    for summary in page.locator("#search-results .context").all_inner_texts():
+        assert "perplexity" in summary.lower()
+        assert "\\" not in summary, "the source of a formula"
     assert visit.messages == []
     assert visit.failed == []
     result.click()
@@ -93,6 +96,39 @@ def test_the_mode_is_kept(context: BrowserContext, server: str) -> None:
     for expected in ("light", "auto"):
         page.locator(".theme-switch-button:visible").click()
         assert page.evaluate("document.documentElement.dataset.mode") == expected
+
+
+def test_a_solution_opens_by_keyboard(context: BrowserContext, server: str) -> None:
+    page = open_page(context, server + "book/rnn.html").page
+    solution = page.locator(".solution.dropdown").first
+    text, button = solution.locator("section p").first, solution.locator("button")
+    assert not text.is_visible()
+    assert button.get_attribute("aria-expanded") == "false"
+    button.focus()
+    page.keyboard.press("Enter")
+    text.wait_for()
+    assert button.get_attribute("aria-expanded") == "true"
+
+
+def test_paper_is_white(context: BrowserContext, server: str) -> None:
+    page = open_page(context, server + "book/rnn.html").page
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    page.evaluate(
+        """() => addEventListener("beforeprint", () => {
+          window.printed = getComputedStyle(document.body).backgroundColor;
+        })"""
+    )
+    assert page.pdf().startswith(b"%PDF")
+    assert page.evaluate("window.printed") == "rgb(255, 255, 255)"
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.emulate_media(media="print")
+    assert (
+        page.locator(".bd-header-article, .bd-sidebar-primary, footer")
+        .locator("visible=true")
+        .count()
+        == 0
+    )
 
 
 def test_figures_change_with_the_mode(context: BrowserContext, server: str) -> None:

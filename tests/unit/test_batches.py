@@ -57,8 +57,9 @@ def test_random_batches_repeat_with_the_seed_alone() -> None:
 
     assert inputs(1) == inputs(1)
     assert len({str(inputs(seed)) for seed in range(10)}) == 10
-    starts = [column for X in inputs(1) for column in X[0]]
-    assert starts != sorted(starts)
+    starts = [[start for X in inputs(seed) for start in X[0]] for seed in range(40)]
+    assert all(order != sorted(order) for order in starts)
+    assert {min(order) for order in starts} == set(range(5))  # every offset occurs
 
 
 @given(sizes())

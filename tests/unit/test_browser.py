@@ -1,4 +1,4 @@
-"""Every way to a browser, with programs that are only a few lines of shell on a PATH of their own."""
+"""Every way to a browser, with a PATH on which programs are a few lines of shell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def installer(folder: Path, name: str, product: str) -> str:
         folder,
         name,
         f"echo {name} $@ >> {folder}/log\n"
-        f'case "$*" in *install*) printf "#!/bin/sh\\n" > {product}; /bin/chmod +x {product};; esac',
+        f'case "$*" in *install*) echo "#!/bin/sh" > {product}; /bin/chmod +x {product};; esac',
     )
 
 

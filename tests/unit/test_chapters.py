@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(p for p in (ROOT / "book").glob("*.md") if "{code-cell}" in p.read_text("utf-8"))
 MAX_LINES, MAX_COLUMNS = 25, 76
+ARGUMENT_CHECKS = {"check_int", "check_positive", "check_positive_int"}
 
 
 def code_cells(chapter: Path) -> list[str]:
@@ -18,7 +19,14 @@ def code_cells(chapter: Path) -> list[str]:
 
 
 class Bare(ast.NodeTransformer):
-    """Strip what a chapter leaves out for the reader: docstrings, annotations, keyword-only marks."""
+    """Strip what a chapter leaves out for the reader: docstrings, annotations, argument checks."""
+
+    def visit_AnnAssign(self, node):
+        return node if node.value is None else ast.Assign([node.target], node.value)
+
+    def visit_Expr(self, node):
+        called = getattr(getattr(node.value, "func", None), "id", "")
+        return None if called in ARGUMENT_CHECKS else node
 
     def visit_body(self, node):
         self.generic_visit(node)

@@ -325,7 +325,7 @@ def test_read_only_cache(answers: list, monkeypatch: pytest.MonkeyPatch) -> None
         for cache in (folder, folder / "below"):
             monkeypatch.setenv("D2LHELPERS_CACHE", str(cache))
             answers[:] = [NOVEL]
-            message = f"cannot write {cache}/novel.txt .*must be writable; set D2LHELPERS_CACHE"
+            message = f"cannot use {cache}/novel.txt .*readable and writable; set D2LHELPERS_CACHE"
             with unprivileged(), pytest.raises(OSError, match=message):
                 load_text("novel")
             assert not list(folder.iterdir())
@@ -336,6 +336,6 @@ def test_read_only_cache(answers: list, monkeypatch: pytest.MonkeyPatch) -> None
 def test_failed_write_leaves_nothing(cache: Path, answers: list) -> None:
     (cache / "novel.txt").mkdir()  # so that the last step, the renaming, fails
     answers[:] = [NOVEL]
-    with pytest.raises(OSError, match=r"cannot write .*novel\.txt"):
+    with pytest.raises(OSError, match=r"cannot use .*novel\.txt"):
         load_text("novel")
     assert [path.name for path in cache.iterdir()] == ["novel.txt"]

@@ -104,6 +104,14 @@ def test_without_carrying_every_window_starts_anew(corpus: Corpus, new_model) ->
     assert loss == pytest.approx(expected, rel=1e-10)
 
 
+def test_gradients_of_steps_do_not_pile_up(corpus: Corpus, new_model) -> None:
+    model = new_model()
+    still = torch.optim.SGD(model.parameters(), lr=0)
+    batch = next(consecutive_batches(corpus.training, 3, 50))
+    _, norms = train_epoch(model, [batch] * 3, still, None, carry_state=False)
+    assert norms == [norms[0]] * 3
+
+
 def test_history_reports_the_perplexities_of_both_parts(corpus: Corpus, new_model) -> None:
     model = new_model()
     history = train(model, corpus, STILL, show=False)
@@ -117,9 +125,10 @@ def test_history_reports_the_perplexities_of_both_parts(corpus: Corpus, new_mode
 
 def test_perplexity_of_a_text_too_short(corpus: Corpus, new_model) -> None:
     model = new_model()
-    with pytest.raises(ValueError, match=r"the text has 8 tokens: .* needs at least 9; make"):
-        perplexity(model, corpus.training[:8])
+    with pytest.raises(ValueError, match=r"the text has 1 tokens: .* needs at least 2; make"):
+        perplexity(model, corpus.training[:1])
     assert model.training
+    assert perplexity(model, corpus.training[:3]) == perplexity(model, corpus.training[:3], 2)
     with pytest.raises(ValueError, match="batch_size is 0: it must be positive; pass"):
         perplexity(model, corpus.training, batch_size=0)
 
@@ -165,15 +174,18 @@ def test_clip_norm_bounds_what_the_optimizer_sees(
     assert seen == pytest.approx(expected, rel=1e-9)
 
 
-def test_learning_rate_falls_along_half_a_cosine(corpus: Corpus, new_model) -> None:
-    rates = []
+@pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)])
+def test_learning_rate_falls_along_half_a_cosine(corpus: Corpus, new_model, name, kind) -> None:
+    seen = []
     handle = register_optimizer_step_pre_hook(
-        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+        lambda optimizer, *_: seen.append((type(optimizer), optimizer.param_groups[0]["lr"]))
     )
-    train(new_model(), corpus, replace(CONFIG, epochs=4), show=False)
+    train(new_model(), corpus, replace(CONFIG, epochs=4, optimizer=name), show=False)
     handle.remove()
+    kinds, rates = zip(*dict.fromkeys(seen), strict=True)
     expected = [1e-2 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in range(4)]
-    assert list(dict.fromkeys(rates)) == pytest.approx(expected)
+    assert rates == pytest.approx(expected)
+    assert set(kinds) == {kind}
 
 
 @pytest.mark.parametrize("mode", [True, False])

@@ -8,16 +8,17 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from course import accessible, assets, cache, notebooks, typography
+from course import accessible, assets, cache, execution, notebooks, typography
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect every module to the build."""
-    for module in (accessible, assets, cache, notebooks, typography):
+    for module in (accessible, assets, cache, execution, notebooks, typography):
         module.setup(app)
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    sources = sorted([*here.glob("*.py"), *(here.parents[1] / "_static").glob("*.*")])
     return {
-        # With a new one Sphinx makes all pages again.
+        # With a new one Sphinx makes all pages again, which it would not for these files.
         "env_version": hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest(),
         "parallel_read_safe": True,
         "parallel_write_safe": True,

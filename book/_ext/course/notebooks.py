@@ -8,7 +8,6 @@ from typing import Any
 import nbformat
 from jupyter_cache import get_cache
 from myst_nb.core.read import create_nb_reader
-from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
@@ -16,11 +15,17 @@ from sphinx.errors import ExtensionError
 FOLDER = "notebooks"
 
 
-def executed_pages(env: BuildEnvironment) -> list[str]:
-    """Return the names of the pages that have code, sorted."""
-    return sorted(
-        name for name in env.found_docs if NbMetadataCollector.get_exec_data(env, name) is not None
-    )
+def read(env: BuildEnvironment, page: str) -> nbformat.NotebookNode | None:
+    """Return a page as a notebook without outputs, or None if it is plain text."""
+    path = env.doc2path(page)
+    source = Path(path).read_text(encoding="utf-8")
+    reader = create_nb_reader(path, env.myst_config, env.mystnb_config, source)  # type: ignore[attr-defined]
+    return None if reader is None else reader.read(source)
+
+
+def executable_pages(env: BuildEnvironment) -> list[str]:
+    """Return the names of the pages that are programs, whether executed or not, sorted."""
+    return sorted(name for name in env.found_docs if read(env, name) is not None)
 
 
 def notebook_name(page: str) -> str:
@@ -34,14 +39,9 @@ def executed_notebook(env: BuildEnvironment, page: str) -> nbformat.NotebookNode
     myst-nb itself leaves the outputs out when they come from its cache. Raises `ExtensionError` if
     the page was not executed as it stands, or a code cell did not run.
     """
-    path = Path(env.doc2path(page))
-    source = path.read_text(encoding="utf-8")
-    reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, source)  # type: ignore[attr-defined]
-    if reader is None:
-        raise ExtensionError(f"{page} is not an executable page")
     try:
         cache = get_cache(env.config.nb_execution_cache_path)
-        _, notebook = cache.merge_match_into_notebook(reader.read(source))
+        notebook: nbformat.NotebookNode = cache.merge_match_into_notebook(read(env, page))[1]
     except KeyError:
         raise ExtensionError(
             f"{page} was not executed as it stands: no outputs for its code are in "
@@ -62,10 +62,13 @@ def export(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     assert app.env is not None
-    for page in executed_pages(app.env):
+    for page in executable_pages(app.env):
         path = Path(app.outdir) / notebook_name(page)
         path.parent.mkdir(exist_ok=True)
-        nbformat.write(nbformat.from_dict(executed_notebook(app.env, page)), path)
+        notebook = executed_notebook(app.env, page)
+        for number, cell in enumerate(notebook.cells):
+            cell.id = f"cell-{number}"  # they are drawn at random, and two builds should agree
+        nbformat.write(nbformat.from_dict(notebook), path)
 
 
 def link_download(

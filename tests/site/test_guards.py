@@ -1,0 +1,248 @@
+"""A fault anywhere in a page turns the build red: shown on a book of two small pages.
+
+It is built with the real settings and the real extension, in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT
+from course import cache
+
+BOOK = Path(sys.executable).with_name("jupyter-book")
+HEAD = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+"""
+# Each execution of its cell leaves a mark in the folder of the book.
+PAGE = """
+(label-of-page)=
+# A page
+
+```{math}
+:label: eq-small
+a = b
+```
+
+Equation {eq}`eq-small` and {ref}`label-of-page`.
+
+```{code-cell} python3
+import os
+from pathlib import Path
+
+with Path(os.environ["MARKS"]).open("a") as marks:
+    marks.write("x")
+print("some output")
+```
+"""
+
+
+class MiniBook:
+    """A book in a folder, and what its last build said."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.index, self.page = root / "book" / "index.md", root / "book" / "page.md"
+        self.site = root / "_build" / "html"
+        self.log = ""
+        for folder in ("book", cache.PACKAGE):
+            (root / folder).mkdir(parents=True)
+        self.package = root / cache.PACKAGE / "__init__.py"
+        self.package.write_text("VALUE = 1  # a comment\n")
+        (root / "marks").touch()
+        self.index.write_text("# The book\n")
+        self.page.write_text(HEAD + PAGE)
+        (root / "book" / "references.bib").touch()
+        toc = {"format": "jb-book", "root": "book/index", "chapters": [{"file": "book/page"}]}
+        (root / "_toc.yml").write_text(yaml.safe_dump(toc))
+        self.configure()
+
+    def configure(self, **execute: Any) -> None:
+        """Write the real settings, with paths that hold here and these changes of `execute`."""
+        config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+        config["execute"].update(execute)
+        config["sphinx"]["local_extensions"] = {"course": str(ROOT / "book" / "_ext")}
+        settings = config["sphinx"]["config"]
+        settings["html_static_path"] = [str(ROOT / path) for path in settings["html_static_path"]]
+        settings["html_favicon"] = str(ROOT / settings["html_favicon"])
+        (self.root / "_config.yml").write_text(yaml.safe_dump(config))
+
+    def build(self) -> bool:
+        """Build the site as `make site` does; tell whether that went well."""
+        result = subprocess.run(
+            [BOOK, "build", ".", "-q", "-W", "-n", "--keep-going"],
+            cwd=self.root,
+            env=os.environ | {"MARKS": str(self.root / "marks")},
+            capture_output=True,
+            text=True,
+        )
+        self.log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
+        return result.returncode == 0
+
+    def executions(self) -> int:
+        """How often the page's code has run."""
+        return len((self.root / "marks").read_text())
+
+    def notebook(self) -> nbformat.NotebookNode:
+        """The executed notebook of the page."""
+        return nbformat.read(self.site / "notebooks" / "page.ipynb", as_version=4)
+
+    def caches(self) -> list[Path]:
+        """The folders of the execution cache."""
+        return list((self.root / "_build" / "execution").iterdir())
+
+
+def replace(old: str, new: str) -> Callable[[MiniBook], None]:
+    """A change of the page's text."""
+
+    def change(book: MiniBook) -> None:
+        text = book.page.read_text()
+        assert old in text
+        book.page.write_text(text.replace(old, new))
+
+    return change
+
+
+def append(text: str) -> Callable[[MiniBook], None]:
+    """A piece of text at the end of the page."""
+    return replace(PAGE, PAGE + text)
+
+
+# A name for each fault, the fault, and what the build says about it.
+FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
+    "an assert that fails": (
+        replace('print("some output")', 'assert 1 == 2, "so it should"'),
+        "AssertionError: so it should",
+    ),
+    "a reference to nothing": (append("{ref}`nowhere`"), "undefined label: 'nowhere'"),
+    "a figure that is not there": (append("{numref}`fig-none`"), "undefined label: 'fig-none'"),
+    "an equation that is not there": (append("{eq}`eq-none`"), "equation not found: eq-none"),
+    "a page that is not there": (append("{doc}`none`"), "unknown document: 'none'"),
+    "a link to nothing": (append("[text](none.md)"), "'myst' cross-reference target not found"),
+    "a work that is not there": (append("{cite:t}`nobody`"), "could not find bibtex key"),
+    "an unknown directive": (append("```{nonsense}\n```"), "Unknown directive type: 'nonsense'"),
+    "an unknown role": (append("{nonsense}`text`"), 'Unknown interpreted text role "nonsense"'),
+    "a broken equation": (replace("a = b", r"\frac{a"), "KaTeX parse error"),
+    "a broken formula in a line": (append(r"$\nosuchcommand$"), "KaTeX parse error"),
+    "a label used twice": (
+        append("(label-of-page)=\n## B\n"),
+        'Duplicate explicit target name: "label-of-page"',
+    ),
+    "a label used on two pages": (
+        lambda book: book.index.write_text("(label-of-page)=\n# The book\n"),
+        "duplicate label label-of-page",
+    ),
+    "an equation's label used twice": (
+        append("```{math}\n:label: eq-small\nc\n```"),
+        "duplicate label of equation eq-small",
+    ),
+    "an image that is not there": (append("![words](none.svg)"), "image file not readable"),
+    "code that was not executed": (
+        lambda book: book.configure(execute_notebooks="off"),
+        "book/page was not executed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_stops_the_build(name: str, tmp_path: Path) -> None:
+    commit, complaint = FAULTS[name]
+    book = MiniBook(tmp_path / "book")
+    commit(book)
+    assert not book.build(), f"the site was built in spite of {name}"
+    assert complaint in book.log
+
+
+def test_a_book_is_executed_only_when_it_must_be(tmp_path: Path) -> None:
+    book = MiniBook(tmp_path / "book")
+
+    def expect(executions: int) -> None:
+        assert book.build(), book.log
+        assert book.executions() == executions
+        (cell,) = [cell for cell in book.notebook().cells if cell.cell_type == "code"]
+        assert cell.outputs[0].text == "some output\n"
+        assert "some output" in (book.site / "book" / "page.html").read_text()
+
+    expect(executions=1)
+    shutil.rmtree(book.site)
+    expect(executions=1)
+    replace("# A page", "# A page with another title\n\nMore words.")(book)
+    expect(executions=1)
+    assert "More words." in (book.site / "book" / "page.html").read_text()
+    book.package.write_text("VALUE = 1  # another comment\n")
+    expect(executions=1)
+    assert len(book.caches()) == 1
+    book.package.write_text("VALUE = 2\n")
+    expect(executions=2)
+    assert len(book.caches()) == 2
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package with code and data."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "__init__.py").write_text("def f(x):\n    return x\n")
+    (tmp_path / "data" / "text.txt").write_text("once upon a time")
+    return tmp_path
+
+
+def test_the_key_looks_at_code_and_data_alone(package: Path) -> None:
+    key = cache.key(package)
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "x.pyc").write_bytes(b"0")
+    (package / "__init__.py").write_text("# A comment.\ndef f(x):\n\n    return (x)  # same\n")
+    assert cache.key(package) == key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda package: (package / "__init__.py").write_text("def f(x):\n    return x + 1\n"),
+        lambda package: (package / "data" / "text.txt").write_text("twice upon a time"),
+        lambda package: (package / "data" / "more.txt").write_text(""),
+        lambda package: (package / "data" / "text.txt").rename(package / "text.txt"),
+        lambda package: (package / "data" / "text.txt").unlink(),
+    ],
+    ids=["code", "data", "new file", "moved file", "lost file"],
+)
+def test_the_key_changes(package: Path, change: Callable[[Path], object]) -> None:
+    key = cache.key(package)
+    change(package)
+    assert cache.key(package) != key
+
+
+def test_the_key_knows_the_versions(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = cache.key(package)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0")
+    assert cache.key(package) != key
+
+
+def test_old_caches_are_dropped(tmp_path: Path) -> None:
+    book = MiniBook(tmp_path / "book")
+    folder = book.root / "_build" / "execution"
+    for age in range(6):
+        (folder / f"of-{age}-days").mkdir(parents=True)
+        then = time.time() - 86400 * age
+        os.utime(folder / f"of-{age}-days", (then, then))
+    app = SimpleNamespace(outdir=book.site, srcdir=book.root)
+    config = SimpleNamespace()
+    cache.choose_folder(app, config)  # type: ignore[arg-type]
+    current = Path(config.nb_execution_cache_path)
+    assert current.name == cache.key(book.root / cache.PACKAGE)
+    kept = {current, *(folder / f"of-{age}-days" for age in range(cache.KEPT))}
+    assert set(book.caches()) == kept
