@@ -19,8 +19,8 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
-from conftest import ROOT
 from course import cache
+from visits import ROOT
 
 BOOK = Path(sys.executable).with_name("jupyter-book")
 HEAD = """---
@@ -90,6 +90,7 @@ class MiniBook:
             env=os.environ | {"MARKS": str(self.root / "marks")},
             capture_output=True,
             text=True,
+            timeout=120,
         )
         self.log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
         return result.returncode == 0

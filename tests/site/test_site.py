@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import SITE, chapters, open_page, pages
 from playwright.sync_api import BrowserContext
 from test_pages import missing_icons
+from visits import SITE, chapters, open_page, pages
 
 # Of a chapter as the browser loads it, uncompressed, without its figures. Font Awesome's script
 # alone, which the theme would load, is 1,490 kB.
@@ -101,7 +101,7 @@ def test_the_mode_is_kept(context: BrowserContext, server: str) -> None:
 def test_a_solution_opens_by_keyboard(context: BrowserContext, server: str) -> None:
     page = open_page(context, server + "book/rnn.html").page
     solution = page.locator(".solution.dropdown").first
-    text, button = solution.locator("section p").first, solution.locator("button")
+    text, button = solution.locator("section p").first, solution.locator("button.toggle-button")
     assert not text.is_visible()
     assert button.get_attribute("aria-expanded") == "false"
     button.focus()

