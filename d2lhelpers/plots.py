@@ -22,7 +22,7 @@ Series = Sequence[float]
 
 
 def use_house_style() -> None:
-    """Set matplotlib up for the course: crisp SVG in notebooks, the same bytes in every run."""
+    """Set matplotlib up for the course: crisp figures in notebooks, the same bytes in every run."""
     matplotlib.rcParams.update(
         {
             "font.size": 11,
@@ -40,7 +40,8 @@ def use_house_style() -> None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:  # not in a notebook
         return
-    set_matplotlib_formats("svg", metadata={"Date": None})
+    # The page shows the SVG. JupyterLab does not, in a notebook that it has not run itself.
+    set_matplotlib_formats("svg", "png", metadata={"Date": None})
 
 
 def plot_lines(
