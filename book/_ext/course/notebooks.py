@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from docutils import nodes
 from jupyter_cache import get_cache
 from myst_nb.core.read import create_nb_reader
 from sphinx.application import Sphinx
@@ -71,17 +72,27 @@ def export(app: Sphinx, exception: Exception | None) -> None:
         nbformat.write(nbformat.from_dict(notebook), path)
 
 
-def link_download(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+def add_download(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Let the page's download button lead to the executed notebook."""
-    for group in context.get("header_buttons", []):
-        for button in group.get("buttons", []):
-            if button.get("label") == "download-notebook-button":
-                button["url"] = context["pathto"](notebook_name(page), 1)
+    """Put the executed notebook first in the page's download menu."""
+    assert app.env is not None
+    if doctree is None or read(app.env, page) is None:
+        return
+    for menu in context.get("header_buttons", []):
+        if menu.get("label") == "download-buttons":
+            button = {
+                "type": "link",
+                "url": context["pathto"](notebook_name(page), 1),
+                "text": ".ipynb",
+                "icon": "fas fa-code",
+                "tooltip": "Download the executed notebook",
+                "label": "download-notebook-button",
+            }
+            menu["buttons"].insert(0, button)
 
 
 def setup(app: Sphinx) -> None:
-    """Export when the build is finished; rewrite the button after the theme has made it."""
+    """Export when the build is finished; add the button after the theme has made the menu."""
     app.connect("build-finished", export)
-    app.connect("html-page-context", link_download, priority=900)
+    app.connect("html-page-context", add_download, priority=900)
