@@ -1,6 +1,6 @@
 # make site    set up, execute, build          make test   set up, build, run every test
-# make serve   the same, then look at it       make bench  speed of the from-scratch layer
-# make clean   drop what was built; the virtual environment stays
+# make serve   the same, then look at it       make bench  speed of the from-scratch layers
+# make clean   drop what was built (not .venv)  make study  error against lag, measured anew
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +13,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site test lint serve bench clean
+.PHONY: site test lint serve bench study clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -39,6 +39,9 @@ serve: site
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench.py
+
+study: $(INSTALLED)
+	$(BIN)/python book/_studies/long_lag.py
 
 clean:
 	rm -rf _build
