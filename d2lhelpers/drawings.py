@@ -17,7 +17,14 @@ from matplotlib.path import Path
 
 from d2lhelpers.checks import check_positive_int
 
-__all__ = ["draw_feedforward", "draw_rnn_cell", "draw_truncated", "draw_unrolled"]
+__all__ = [
+    "draw_feedforward",
+    "draw_gru_cell",
+    "draw_lstm_cell",
+    "draw_rnn_cell",
+    "draw_truncated",
+    "draw_unrolled",
+]
 
 
 class Colour(NamedTuple):
@@ -256,6 +263,155 @@ def draw_rnn_cell() -> Figure:
     _box(axes, phi, middle, r"$\phi=\tanh$", OPERATOR, operator)
     _node(axes, plus, middle, "$+$", radius)
     _node(axes, branch, plus_out, "$+$", radius)
+    return figure
+
+
+def draw_gru_cell() -> Figure:
+    """Draw one step of a gated recurrent unit from the inside, without its biases.
+
+    It agrees with ``R_t = sigmoid(X_t W_xr + H_{t-1} W_hr)``, ``Z_t`` likewise, the candidate
+    ``tanh(X_t W_xh + R_t * (H_{t-1} W_hh))`` and ``H_t = Z_t * H_{t-1} + (1 - Z_t) * candidate``,
+    the unit of Cho et al. (2014) in the form of PyTorch and cuDNN: the reset after the product.
+    """
+    outer, reset, fresh, update, mix, total = 0.46, 1.32, 2.54, 3.76, 4.95, 5.5  # columns
+    below, product, lower, gates, above, through, top = 0.35, 1.05, 1.75, 2.85, 3.75, 4.5, 5.25
+    operator, small, radius, gap = 0.9, 0.44, 0.19, 0.07
+    tall, wide = BOX_HEIGHT / 2, BOX_WIDTH / 2
+    figure, axes = _canvas(total + outer, top + below)
+
+    for x, y in ((reset, gates), (fresh, lower), (update, gates)):
+        _line(axes, [(x, below), (x, product - tall)], INPUT)
+        if x == update:  # the candidate passes through this gap
+            _line(axes, [(x, product + tall), (x, lower - gap)], OPERATOR, head=False)
+            _line(axes, [(x, lower + gap), (x, y - radius)], OPERATOR)
+        else:
+            _line(axes, [(x, product + tall), (x, y - radius)], OPERATOR)
+        _line(axes, [(x, through), (x, above + tall)], STATE)
+        _line(axes, [(x, above - tall), (x, gates + radius)], OPERATOR)
+    _line(axes, [(outer + wide, below), (update, below)], INPUT, head=False)
+    _line(axes, [(outer + wide, through), (mix - radius, through)], STATE)
+    sigma = {reset: (reset + fresh) / 2, update: update + 0.6}
+    tanh = (fresh + update) / 2 + 0.05
+    for y, start, end, head in (
+        (gates, reset + radius, sigma[reset] - small / 2, True),
+        (gates, sigma[reset] + small / 2, fresh - radius, True),
+        (gates, update + radius, sigma[update] - small / 2, True),
+        (gates, sigma[update] + small / 2, mix, False),
+        (lower, fresh + radius, tanh - 0.31, True),
+        (lower, tanh + 0.31, mix - radius, True),
+        (through, mix + radius, total - radius, True),
+    ):
+        _line(axes, [(start, y), (end, y)], OPERATOR, head=head)
+    for x, start, end in (
+        (fresh, gates - radius, lower + radius),
+        (mix, gates, through - radius),
+        (mix, gates, 2.4 + tall),
+        (mix, 2.4 - tall, lower + radius),
+    ):
+        _line(axes, [(x, start), (x, end)], OPERATOR)
+    _line(axes, [(mix + radius, lower), (total, lower), (total, through - radius)], OPERATOR)
+    _line(axes, [(total, through + radius), (total, top - tall)], STATE)
+    for x in (reset, fresh, update):
+        _dot(axes, x, through, STATE)
+        _dot(axes, x, below, INPUT)
+    _dot(axes, mix, gates, OPERATOR)
+
+    _box(axes, outer, through, _bold("H", "t-1"), STATE)
+    _box(axes, total, top, _bold("H", "t"), STATE)
+    _box(axes, outer, below, _bold("X", "t"), INPUT)
+    for x, name in ((reset, "r"), (fresh, "h"), (update, "z")):
+        _box(axes, x, product, r"$\times\,$" + _bold("W", "x" + name), OPERATOR, operator)
+        _box(axes, x, above, r"$\times\,$" + _bold("W", "h" + name), OPERATOR, operator)
+    for column, letter, note in ((reset, "R", "reset"), (update, "Z", "update")):
+        _node(axes, column, gates, "$+$", radius)
+        _box(axes, sigma[column], gates, r"$\sigma$", OPERATOR, small)
+        _label(axes, sigma[column], gates + 0.39, _bold(letter, "t"))
+        _label(axes, sigma[column], gates - 0.39, note, NOTE_SIZE)
+    _box(axes, mix, 2.4, r"$1-$", OPERATOR, small)
+    _box(axes, tanh, lower, r"$\tanh$", OPERATOR, 0.62)
+    _label(axes, tanh, lower + 0.44, r"$\tilde{\mathbf{H}}_{t}$")
+    for x, y, text in (
+        (fresh, gates, r"$\odot$"),
+        (fresh, lower, "$+$"),
+        (mix, lower, r"$\odot$"),
+        (mix, through, r"$\odot$"),
+        (total, through, "$+$"),
+    ):
+        _node(axes, x, y, text, radius)
+    return figure
+
+
+def draw_lstm_cell() -> Figure:
+    """Draw one step of long short-term memory from the inside, its four products fused in one.
+
+    It agrees with ``[i f c o] = X_t W_x + H_{t-1} W_h + b``, ``C_t = F_t * C_{t-1} + I_t *
+    candidate`` and ``H_t = O_t * tanh(C_t)``, where the three gates are sigmoids of i, f and o
+    and the candidate is tanh of c (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
+    """
+    outer, forget, entry, fresh, branch, output, right = 0.46, 1.15, 2.25, 3.32, 4.08, 4.8, 5.5
+    below, product, summed, bus, gates, meet, memory = 0.35, 1.05, 1.75, 2.3, 2.85, 3.85, 4.65
+    operator, small, tanh, radius = 0.9, 0.44, 0.62, 0.19
+    tall, wide = BOX_HEIGHT / 2, BOX_WIDTH / 2
+    figure, axes = _canvas(right + outer, memory + below)
+    weight, bias = (outer + wide + entry - radius) / 2, entry + 0.9
+
+    _line(axes, [(entry, below + tall), (entry, product - tall)], INPUT)
+    _line(axes, [(entry, product + tall), (entry, summed - radius)], OPERATOR)
+    _line(axes, [(outer + wide, summed), (weight - operator / 2, summed)], STATE)
+    _line(axes, [(weight + operator / 2, summed), (entry - radius, summed)], OPERATOR)
+    _line(axes, [(bias - tall, summed), (entry + radius, summed)], OPERATOR)
+    _line(axes, [(entry, summed + radius), (entry, gates - tall)], OPERATOR)
+    for x in (forget, output):
+        _line(axes, [(entry, bus), (x, bus), (x, gates - tall)], OPERATOR)
+    _line(axes, [(fresh, bus), (fresh, gates - tall)], OPERATOR)
+    for x in (entry, fresh):
+        _dot(axes, x, bus, OPERATOR)
+
+    _line(axes, [(forget, gates + tall), (forget, memory - radius)], OPERATOR)
+    _line(axes, [(entry, gates + tall), (entry, meet), (fresh - radius, meet)], OPERATOR)
+    for x in (fresh, output):
+        _line(axes, [(x, gates + tall), (x, meet - radius)], OPERATOR)
+    _line(axes, [(fresh, meet + radius), (fresh, memory - radius)], OPERATOR)
+    _line(axes, [(branch, memory), (branch, meet + tall)], STATE)
+    _line(axes, [(branch + tanh / 2, meet), (output - radius, meet)], OPERATOR)
+    for y, start, end in (
+        (memory, outer + wide, forget - radius),
+        (memory, forget + radius, fresh - radius),
+        (memory, fresh + radius, right - wide),
+        (meet, output + radius, right - wide),
+    ):
+        _line(axes, [(start, y), (end, y)], STATE)
+    _dot(axes, branch, memory, STATE)
+
+    for x, y, letter, index, colour in (
+        (outer, memory, "C", "t-1", STATE),
+        (right, memory, "C", "t", STATE),
+        (outer, summed, "H", "t-1", STATE),
+        (right, meet, "H", "t", STATE),
+        (entry, below, "X", "t", INPUT),
+    ):
+        _box(axes, x, y, _bold(letter, index), colour)
+    for x, y, name in ((weight, summed, "h"), (entry, product, "x")):
+        _box(axes, x, y, r"$\times\,$" + _bold("W", name), OPERATOR, operator)
+    _box(axes, bias, summed, _bold("b"), OPERATOR, BOX_HEIGHT)
+    for x, width, letter, note in (
+        (forget, small, "F", "forget"),
+        (entry, small, "I", "input"),
+        (fresh, tanh, r"\tilde{C}", "candidate"),
+        (output, small, "O", "output"),
+    ):
+        _box(axes, x, gates, r"$\tanh$" if x == fresh else r"$\sigma$", OPERATOR, width)
+        _label(axes, x + width / 2 + 0.06, gates, note, NOTE_SIZE, "left")
+        _label(axes, x + 0.09, gates + 0.52, _bold(letter, "t"), align="left")
+    _box(axes, branch, meet, r"$\tanh$", OPERATOR, tanh)
+    for x, y, text in (
+        (entry, summed, "$+$"),
+        (forget, memory, r"$\odot$"),
+        (fresh, meet, r"$\odot$"),
+        (fresh, memory, "$+$"),
+        (output, meet, r"$\odot$"),
+    ):
+        _node(axes, x, y, text, radius)
     return figure
 
 

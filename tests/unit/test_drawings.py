@@ -21,18 +21,34 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from d2lhelpers import drawings
-from d2lhelpers.drawings import draw_feedforward, draw_rnn_cell, draw_truncated, draw_unrolled
+from d2lhelpers.drawings import (
+    draw_feedforward,
+    draw_gru_cell,
+    draw_lstm_cell,
+    draw_rnn_cell,
+    draw_truncated,
+    draw_unrolled,
+)
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     "feedforward": draw_feedforward,
     "cell": draw_rnn_cell,
+    "gru-cell": draw_gru_cell,
+    "lstm-cell": draw_lstm_cell,
     **{f"unrolled-{n}": partial(draw_unrolled, n) for n in (1, 2, 3, 4, 5, 12)},
     **{
         f"truncated-{n}x{w}": partial(draw_truncated, n, w)
         for n, w in ((1, 1), (1, 3), (2, 1), (3, 3), (2, 4), (12, 1), (2, 6))
     },
 }
-CHAPTER_FIGURES = [draw_feedforward, draw_unrolled, draw_rnn_cell, draw_truncated]
+CHAPTER_FIGURES = [
+    draw_feedforward,
+    draw_unrolled,
+    draw_rnn_cell,
+    draw_truncated,
+    draw_gru_cell,
+    draw_lstm_cell,
+]
 every_figure = pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 FRAME_FILL = to_rgba(drawings.FRAME.fill)
 
@@ -125,6 +141,40 @@ def test_cell_contains_every_symbol_of_the_equations() -> None:
     assert r"\phi" in found
     assert r"\tanh" in found
     assert labels(draw_rnn_cell()).count("$+$") == 2
+
+
+def test_gru_cell_contains_every_symbol_of_the_equations() -> None:
+    figure = draw_gru_cell()
+    found = labels(figure)
+    products = Counter(
+        found_in for text in found for found_in in re.findall(r"W\}_\{(\w+)\}", text)
+    )
+    assert products == Counter(["xr", "xz", "xh", "hr", "hz", "hh"])
+    for letter, expected in {"X": ["t"], "H": ["t-1", "t"], "R": ["t"], "Z": ["t"]}.items():
+        assert indices(figure, letter) == expected
+    assert r"$\tilde{\mathbf{H}}_{t}$" in found
+    operators = {"$+$": 4, r"$\odot$": 3, r"$1-$": 1, r"$\sigma$": 2, r"$\tanh$": 1}
+    assert {text: found.count(text) for text in operators} == operators
+
+
+def test_lstm_cell_contains_every_symbol_of_the_equations() -> None:
+    figure = draw_lstm_cell()
+    found = labels(figure)
+    assert indices(figure, "C") == indices(figure, "H") == ["t-1", "t"]
+    for letter in ("X", "F", "I", r"\\tilde\{C\}", "O"):
+        assert indices(figure, letter) == ["t"], letter
+    for product in ("x", "h"):
+        assert rf"$\times\,$$\mathbf{{W}}_{{{product}}}$" in found
+    operators = {"$+$": 2, r"$\odot$": 3, r"$\sigma$": 3, r"$\tanh$": 2, r"$\mathbf{b}$": 1}
+    assert {text: found.count(text) for text in operators} == operators
+
+
+def test_nothing_but_a_product_and_a_sum_stands_on_the_way_of_the_memory() -> None:
+    level = [points(line) for line in lines(draw_lstm_cell())]
+    top = max(line[:, 1].max() for line in level)
+    way = sorted((line[0, 0], line[-1, 0]) for line in level if line[:, 1].min() == top)
+    assert len(way) == 3, "from C_{t-1} to the product, on to the sum, on to C_t"
+    assert all(0 < two[0] - one[1] < 0.5 for one, two in pairwise(way)), "two nodes between"
 
 
 @pytest.mark.parametrize(("windows", "window"), [(1, 1), (1, 4), (2, 1), (3, 3), (4, 2)])
