@@ -9,7 +9,7 @@ from typing import Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from d2lhelpers.drawings import GRADIENT, INPUT, OUTPUT, STATE
 from d2lhelpers.training import History
@@ -87,6 +87,7 @@ def plot_learning_curves(
         epochs = range(1, len(history.held_out) + 1)
         axes.plot(epochs, history.held_out, color=colour, label=f"{name}, held-out")
         axes.plot(epochs, history.training, "--", color=colour, label=f"{name}, training")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _add_levels(figure, baselines or {})
     _set_log(axes, "y", [value for h in histories.values() for value in h.held_out])
     axes.legend()
