@@ -18,6 +18,8 @@ from matplotlib.path import Path
 from d2lhelpers.checks import check_positive_int
 
 __all__ = [
+    "draw_bidirectional",
+    "draw_deep",
     "draw_feedforward",
     "draw_gru_cell",
     "draw_lstm_cell",
@@ -468,4 +470,114 @@ def draw_truncated(num_windows: int = 3, window: int = 3) -> Figure:
         x = width / 2 + shift
         _line(axes, [(x, legend), (x + 0.5, legend)], colour, dashed=colour is GRADIENT)
         _label(axes, x + 0.6, legend, name, NOTE_SIZE, "left")
+    return figure
+
+
+def _steps(num_steps: int) -> list[str]:
+    """The indices of the columns: around t for three of them, else counted from 1."""
+    return ["t-1", "t", "t+1"] if num_steps == 3 else [str(i + 1) for i in range(num_steps)]
+
+
+def draw_deep(num_layers: int = 3, num_steps: int = 3) -> Figure:
+    """Draw a deep recurrent network: a row for each layer, a column for each step.
+
+    Each state goes up to the next layer and right to the next step; outputs come from the last
+    layer alone: ``H^(l)_t = phi_l(H^(l-1)_t W_xh + H^(l)_{t-1} W_hh + b_h)`` with ``H^(0) = X``.
+
+    Parameters
+    ----------
+    num_layers, num_steps
+        Rows and columns, at least 1.  Three columns carry the indices t-1, t, t+1; any other
+        number carries 1 to ``num_steps``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is not an integer, or is less than 1.
+    """
+    check_positive_int(num_layers=num_layers, num_steps=num_steps)
+    name_width, length, wide = 0.95, 0.5, BOX_WIDTH / 2
+    first, bottom = name_width + length + wide, MARGIN + BOX_HEIGHT / 2
+    width = first + (num_steps - 1) * COLUMN + wide + length + MARGIN
+    figure, axes = _canvas(width, 2 * bottom + (num_layers + 1) * ROW)
+    rows = ["inputs", *(f"layer {layer + 1}" for layer in range(num_layers)), "outputs"]
+    for row, name in enumerate(rows):
+        _label(axes, MARGIN, bottom + row * ROW, name, NOTE_SIZE, "left")
+    for column, index in enumerate(_steps(num_steps)):
+        x = first + column * COLUMN
+        for row in range(num_layers + 2):
+            y = bottom + row * ROW
+            colour = INPUT if row == 0 else OUTPUT if row > num_layers else STATE
+            symbol = _bold("X" if row == 0 else "O", index)
+            if colour is STATE:
+                tight = index.replace("-", "{-}").replace("+", "{+}")
+                symbol = rf"$\mathbf{{H}}^{{({row})}}_{{{tight}}}$"
+                if column == 0:
+                    _line(axes, [(x - wide - length, y), (x - wide, y)], STATE)
+                end = length if column == num_steps - 1 else COLUMN - BOX_WIDTH
+                _line(axes, [(x + wide, y), (x + wide + end, y)], STATE)
+            _box(axes, x, y, symbol, colour)
+            if row:
+                below = INPUT if row == 1 else OUTPUT if row > num_layers else STATE
+                edge = BOX_HEIGHT / 2
+                _line(axes, [(x, y - ROW + edge), (x, y - edge)], below)
+    return figure
+
+
+def draw_bidirectional(num_steps: int = 3) -> Figure:
+    """Draw a bidirectional recurrent network: two chains of states over the same inputs.
+
+    The forward states go from left to right, the backward states from right to left; at each step
+    the two are put side by side (Schuster and Paliwal, 1997).
+
+    Parameters
+    ----------
+    num_steps
+        Number of columns, at least 1.  Three columns carry the indices t-1, t, t+1; any other
+        number carries 1 to ``num_steps``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``num_steps`` is not an integer, or is less than 1.
+    """
+    check_positive_int(num_steps=num_steps)
+    shift, pitch, length, wide, tall = 0.26, 1.48, 0.35, BOX_WIDTH / 2, BOX_HEIGHT / 2
+    name_width, bottom = 1.05, MARGIN + tall
+    first = name_width + length + wide + shift
+    width = first + (num_steps - 1) * pitch + shift + wide + length + MARGIN
+    figure, axes = _canvas(width, 2 * bottom + 4 * ROW)
+    level = [bottom + row * ROW for row in range(5)]
+    for y, name in zip(
+        level, ("inputs", "forward", "backward", "together", "outputs"), strict=True
+    ):
+        _label(axes, MARGIN, y, name, NOTE_SIZE, "left")
+    for column, index in enumerate(_steps(num_steps)):
+        x = first + column * pitch
+        tight = index.replace("-", "{-}").replace("+", "{+}")
+        arrows = [
+            rf"$\overset{{\{way}arrow}}{{\mathbf{{H}}}}_{{{tight}}}$" for way in ("right", "left")
+        ]
+        _line(axes, [(x - shift, level[0] + tall), (x - shift, level[1] - tall)], INPUT)
+        _line(axes, [(x + shift, level[0] + tall), (x + shift, level[2] - tall)], INPUT)
+        _line(axes, [(x - shift, level[1] + tall), (x - shift, level[3] - tall)], STATE)
+        _line(axes, [(x + shift, level[2] + tall), (x + shift, level[3] - tall)], GRADIENT)
+        _line(axes, [(x, level[3] + tall), (x, level[4] - tall)], OUTPUT)
+        start, end = x - shift - wide, x - shift + wide  # of the forward box
+        if column == 0:
+            _line(axes, [(start - length, level[1]), (start, level[1])], STATE)
+            _line(
+                axes,
+                [(start + 2 * shift, level[2]), (start + 2 * shift - length, level[2])],
+                GRADIENT,
+            )
+        last = column == num_steps - 1
+        to = end + (length if last else pitch - BOX_WIDTH)
+        _line(axes, [(end, level[1]), (to, level[1])], STATE)
+        _line(axes, [(to + 2 * shift, level[2]), (end + 2 * shift, level[2])], GRADIENT)
+        _box(axes, x, level[0], _bold("X", index), INPUT, BOX_WIDTH + 0.3)
+        _box(axes, x - shift, level[1], arrows[0], STATE)
+        _box(axes, x + shift, level[2], arrows[1], GRADIENT)
+        _box(axes, x, level[3], _bold("H", index), OPERATOR, BOX_WIDTH + 0.3)
+        _box(axes, x, level[4], _bold("O", index), OUTPUT)
     return figure

@@ -5,10 +5,14 @@ Each stands here as its chapter shows it: a test holds the two to the same synta
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from d2lhelpers.checks import check_positive_int
+from d2lhelpers.model import State, layer_sizes
 
 
 class RNN(nn.Module):
@@ -111,3 +115,110 @@ class LSTM(nn.Module):
             H = O_t * torch.tanh(C)
             outputs.append(H)
         return torch.stack(outputs), (H, C)
+
+
+class DeepRNN(nn.Module):
+    """A stack of recurrent layers, ours or torch's: each reads the outputs of the one before.
+
+    Layer l computes H^(l) from H^(l-1), with H^(0) the inputs (T, B, D); the outputs are those of
+    the last layer. The state is a tuple of the layers' states. `dropout` is the share of numbers
+    that is set to zero between the layers in training, as in `torch.nn.LSTM(dropout=...)`. Raises
+    `ValueError` for no layers, and for a layer whose inputs are not the outputs of the one before.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], dropout: float = 0.0):
+        super().__init__()
+        check_stack(layers)
+        self.layers = nn.ModuleList(layers)
+        self.dropout = nn.Dropout(dropout)
+        self.input_size = layer_sizes(layers[0])[0]
+        self.hidden_size = layer_sizes(layers[-1])[1]
+
+    def forward(self, inputs: Tensor, state: State = None) -> tuple[Tensor, State]:
+        H, states = inputs, []
+        for i, layer in enumerate(self.layers):
+            if i > 0:
+                H = self.dropout(H)  # between layers, never along time
+            H, new = layer(H, None if state is None else state[i])
+            states.append(new)
+        return H, tuple(states)
+
+
+def check_stack(layers: Sequence[nn.Module]) -> None:
+    """Raise `ValueError` unless there are layers and each fits on the one before."""
+    if not layers:
+        raise ValueError("layers is empty: a stack needs at least one layer")
+    sizes = [layer_sizes(layer) for layer in layers]
+    for i, (below, above) in enumerate(itertools.pairwise(sizes)):
+        if below[1] != above[0]:
+            raise ValueError(
+                f"layers[{i}] has {below[1]} outputs, layers[{i + 1}] takes {above[0]} inputs: "
+                "make the two equal"
+            )
+
+
+class Bidirectional(nn.Module):
+    """Two layers over the same inputs, one from left to right and one from right to left.
+
+    Schuster & Paliwal (1997). Inputs (T, B, D) give outputs (T, B, H), H the sum of both layers'
+    sizes: at each step the forward layer's state, which has read the inputs up to this step, beside
+    the backward layer's, which has read those from this step on. The state is the pair of both
+    layers' last states; the backward layer's last state is that of the first step.
+
+    With `lengths` (B,), integers from 1 to T, column b holds lengths[b] steps, and the rest is
+    padding: it changes no output before it. Outputs on padding mean nothing. Raises `ValueError`
+    for layers with different input sizes, and for lengths out of range.
+    """
+
+    def __init__(self, forward_layer: nn.Module, backward_layer: nn.Module):
+        super().__init__()
+        check_sides(forward_layer, backward_layer)
+        self.forward_layer, self.backward_layer = forward_layer, backward_layer
+        self.input_size = layer_sizes(forward_layer)[0]
+        self.hidden_size = sum(layer_sizes(layer)[1] for layer in (forward_layer, backward_layer))
+
+    def forward(
+        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        check_lengths(lengths, inputs)
+        to_right, to_left = (None, None) if state is None else state
+        H_right, to_right = self.forward_layer(inputs, to_right)
+        H_left, to_left = self.backward_layer(reverse(inputs, lengths), to_left)
+        H = torch.cat([H_right, reverse(H_left, lengths)], dim=2)
+        return H, (to_right, to_left)
+
+
+def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Reverse the time of (T, B, D), in each column within its own length; padding stays."""
+    if lengths is None:
+        return inputs.flip(0)
+    T, B = inputs.shape[:2]
+    t = torch.arange(T, device=inputs.device)[:, None]  # (T, 1)
+    source = torch.where(t < lengths, lengths - 1 - t, t)  # (T, B)
+    return inputs[source, torch.arange(B, device=inputs.device)]
+
+
+def check_sides(forward_layer: nn.Module, backward_layer: nn.Module) -> None:
+    """Raise `ValueError` unless both layers take inputs of one size."""
+    sizes = [layer_sizes(layer)[0] for layer in (forward_layer, backward_layer)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"the layers take {sizes[0]} and {sizes[1]} inputs: both read the same; make them equal"
+        )
+
+
+def check_lengths(lengths: Tensor | None, inputs: Tensor) -> None:
+    """Raise `ValueError` unless there is a length from 1 to T for each column of (T, B, D)."""
+    if lengths is None:
+        return
+    T, B = inputs.shape[:2]
+    if lengths.shape != (B,) or lengths.is_floating_point():
+        raise ValueError(
+            f"lengths is {lengths.dtype} of shape {tuple(lengths.shape)}: pass {B} integers, one "
+            "for each column"
+        )
+    if not 1 <= int(lengths.min()) <= int(lengths.max()) <= T:
+        raise ValueError(
+            f"lengths go from {int(lengths.min())} to {int(lengths.max())}: each must be from 1 to "
+            f"{T}, the number of steps"
+        )

@@ -11,7 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(p for p in (ROOT / "book").glob("*.md") if "{code-cell}" in p.read_text("utf-8"))
 MAX_LINES, MAX_COLUMNS = 25, 76
-ARGUMENT_CHECKS = {"check_int", "check_positive", "check_positive_int"}
+ARGUMENT_CHECKS = {"check_int", "check_positive", "check_positive_int"} | {
+    "check_lengths",
+    "check_sides",
+    "check_stack",
+}
 
 
 def code_cells(chapter: Path) -> list[str]:

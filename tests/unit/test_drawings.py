@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from d2lhelpers import drawings
 from d2lhelpers.drawings import (
+    draw_bidirectional,
+    draw_deep,
     draw_feedforward,
     draw_gru_cell,
     draw_lstm_cell,
@@ -35,6 +37,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "cell": draw_rnn_cell,
     "gru-cell": draw_gru_cell,
     "lstm-cell": draw_lstm_cell,
+    **{f"deep-{n}x{t}": partial(draw_deep, n, t) for n, t in ((1, 1), (3, 3), (2, 5), (6, 2))},
+    **{f"bidirectional-{n}": partial(draw_bidirectional, n) for n in (1, 2, 3, 6)},
     **{f"unrolled-{n}": partial(draw_unrolled, n) for n in (1, 2, 3, 4, 5, 12)},
     **{
         f"truncated-{n}x{w}": partial(draw_truncated, n, w)
@@ -48,6 +52,8 @@ CHAPTER_FIGURES = [
     draw_truncated,
     draw_gru_cell,
     draw_lstm_cell,
+    draw_deep,
+    draw_bidirectional,
 ]
 every_figure = pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 FRAME_FILL = to_rgba(drawings.FRAME.fill)
@@ -175,6 +181,32 @@ def test_nothing_but_a_product_and_a_sum_stands_on_the_way_of_the_memory() -> No
     way = sorted((line[0, 0], line[-1, 0]) for line in level if line[:, 1].min() == top)
     assert len(way) == 3, "from C_{t-1} to the product, on to the sum, on to C_t"
     assert all(0 < two[0] - one[1] < 0.5 for one, two in pairwise(way)), "two nodes between"
+
+
+@pytest.mark.parametrize(("layers", "steps"), [(1, 1), (2, 5), (4, 3)])
+def test_deep_is_a_grid_of_states(layers: int, steps: int) -> None:
+    figure = draw_deep(layers, steps)
+    states = [text for text in labels(figure) if r"\mathbf{H}" in text]
+    assert len(states) == len(set(states)) == layers * steps
+    assert len(indices(figure, "X")) == len(indices(figure, "O")) == steps
+    ways = [points(line) for line in lines(figure)]
+    upright = [way for way in ways if way[0, 0] == way[-1, 0]]
+    assert len(upright) == (layers + 1) * steps, "up from each input and each state"
+    assert len(ways) - len(upright) == layers * (steps + 1), "a chain in each layer"
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_bidirectional_has_chains_in_both_directions(steps: int) -> None:
+    figure = draw_bidirectional(steps)
+    for way in ("right", "left"):
+        assert sum(rf"{way}arrow" in text for text in labels(figure)) == steps
+    level = [way for way in map(points, lines(figure)) if way[0, 1] == way[-1, 1]]
+    heights = sorted({way[0, 1] for way in level})
+    assert len(heights) == 2, "forward below, backward above"
+    for height, sign in zip(heights, (1, -1), strict=True):
+        chain = [way for way in level if way[0, 1] == height]
+        assert len(chain) == steps + 1
+        assert all(sign * (way[-1, 0] - way[0, 0]) > 0 for way in chain)
 
 
 @pytest.mark.parametrize(("windows", "window"), [(1, 1), (1, 4), (2, 1), (3, 3), (4, 2)])
@@ -316,6 +348,9 @@ def test_figures_leave_no_global_state_and_ignore_the_reader_s_style() -> None:
     ("draw", "name"),
     [
         (draw_unrolled, "num_steps"),
+        (draw_deep, "num_layers"),
+        (draw_deep, "num_steps"),
+        (draw_bidirectional, "num_steps"),
         (draw_truncated, "num_windows"),
         (draw_truncated, "window"),
     ],
@@ -330,6 +365,9 @@ def test_what_is_no_integer_is_refused(draw: Callable[..., Figure], name: str, b
     ("draw", "name"),
     [
         (draw_unrolled, "num_steps"),
+        (draw_deep, "num_layers"),
+        (draw_deep, "num_steps"),
+        (draw_bidirectional, "num_steps"),
         (draw_truncated, "num_windows"),
         (draw_truncated, "window"),
     ],
