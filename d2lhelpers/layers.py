@@ -173,7 +173,8 @@ class Bidirectional(nn.Module):
     def __init__(self, forward_layer: nn.Module, backward_layer: nn.Module):
         super().__init__()
         check_sides(forward_layer, backward_layer)
-        self.forward_layer, self.backward_layer = forward_layer, backward_layer
+        self.forward_layer = forward_layer
+        self.backward_layer = backward_layer
         self.input_size = layer_sizes(forward_layer)[0]
         self.hidden_size = sum(layer_sizes(layer)[1] for layer in (forward_layer, backward_layer))
 
