@@ -24,7 +24,7 @@ test: site lint
 	$(BIN)/python tests/browser.py
 	$(BIN)/python -m pytest tests
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
-	  _build/html/notebooks
+	  --numprocesses auto --dist loadfile _build/html/notebooks
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
