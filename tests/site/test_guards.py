@@ -51,6 +51,19 @@ with Path(os.environ["MARKS"]).open("a") as marks:
 print("some output")
 ```
 """
+QUIZ = """
+```{quiz} a-name
+
+Why?
+
+- [x] So.
+
+  Yes.
+- [ ] Not so.
+
+  No.
+```
+"""
 
 
 class MiniBook:
@@ -137,6 +150,13 @@ FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
     "a page that is not there": (append("{doc}`none`"), "unknown document: 'none'"),
     "a link to nothing": (append("[text](none.md)"), "'myst' cross-reference target not found"),
     "a work that is not there": (append("{cite:t}`nobody`"), "could not find bibtex key"),
+    "a quiz without a right answer": (append(QUIZ.replace("[x]", "[ ]")), "no option is right"),
+    "a quiz without a name": (append(QUIZ.replace("a-name", "")), "the quiz is called ''"),
+    "two quizzes of one name": (append(QUIZ + QUIZ), "two quizzes are called 'a-name'"),
+    "a quiz with a dead link": (
+        append(QUIZ.replace("So.", "{ref}`nil`")),
+        "undefined label: 'nil'",
+    ),
     "an unknown directive": (append("```{nonsense}\n```"), "Unknown directive type: 'nonsense'"),
     "an unknown role": (append("{nonsense}`text`"), 'Unknown interpreted text role "nonsense"'),
     "a broken equation": (replace("a = b", r"\frac{a"), "KaTeX parse error"),

@@ -8,12 +8,12 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from course import accessible, assets, cache, execution, notebooks, typography
+from course import accessible, assets, cache, execution, notebooks, quiz, typography
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect every module to the build."""
-    for module in (accessible, assets, cache, execution, notebooks, typography):
+    for module in (accessible, assets, cache, execution, notebooks, quiz, typography):
         module.setup(app)
     here = Path(__file__).parent
     sources = sorted([*here.glob("*.py"), *(here.parents[1] / "_static").glob("*.*")])

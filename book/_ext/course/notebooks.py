@@ -13,6 +13,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
+from course.quiz import folded
+
 FOLDER = "notebooks"
 
 
@@ -69,6 +71,8 @@ def export(app: Sphinx, exception: Exception | None) -> None:
         notebook = executed_notebook(app.env, page)
         for number, cell in enumerate(notebook.cells):
             cell.id = f"cell-{number}"  # they are drawn at random, and two builds should agree
+            if cell.cell_type == "markdown":
+                cell.source = folded(cell.source)
         nbformat.write(nbformat.from_dict(notebook), path)
 
 
