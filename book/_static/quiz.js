@@ -38,7 +38,7 @@ function score() {
 for (const form of forms) {
   const boxes = form.querySelectorAll("input");
   const state = form.querySelector(".quiz-state");
-  kept(form.dataset.quiz)?.chosen.forEach((on, i) => boxes[i] && (boxes[i].checked = on));
+  kept(form.dataset.quiz)?.chosen?.forEach((on, i) => boxes[i] && (boxes[i].checked = on));
   form.addEventListener("change", (event) => {
     keep(form);
     const shown = event.target.checked && event.target.closest("div").lastChild.cloneNode(true);
