@@ -166,8 +166,9 @@ class Bidirectional(nn.Module):
     layers' last states; the backward layer's last state is that of the first step.
 
     With `lengths` (B,), integers from 1 to T, column b holds lengths[b] steps, and the rest is
-    padding: it changes no output before it. Outputs on padding mean nothing. Raises `ValueError`
-    for layers with different input sizes, and for lengths out of range.
+    padding: it changes no output before it. Outputs on padding mean nothing, nor do the last states
+    of shorter columns, which have read it. Raises `ValueError` for layers with different input
+    sizes, and for lengths out of range.
     """
 
     def __init__(self, forward_layer: nn.Module, backward_layer: nn.Module):
