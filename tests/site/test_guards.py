@@ -6,137 +6,16 @@ It is built with the real settings and the real extension, in a folder of its ow
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import nbformat
 import pytest
-import yaml
 from course import cache
-from visits import ROOT
-
-BOOK = Path(sys.executable).with_name("jupyter-book")
-HEAD = """---
-jupytext: {text_representation: {extension: .md, format_name: myst}}
-kernelspec: {display_name: Python 3, language: python, name: python3}
----
-
-"""
-# Each execution of its cell leaves a mark in the folder of the book.
-PAGE = """
-(label-of-page)=
-# A page
-
-```{math}
-:label: eq-small
-a = b
-```
-
-Equation {eq}`eq-small` and {ref}`label-of-page`.
-
-```{code-cell} python3
-import os
-from pathlib import Path
-
-with Path(os.environ["MARKS"]).open("a") as marks:
-    marks.write("x")
-print("some output")
-```
-"""
-QUIZ = """
-```{quiz} a-name
-
-Why?
-
-- [x] So.
-
-  Yes.
-- [ ] Not so.
-
-  No.
-```
-"""
-
-
-class MiniBook:
-    """A book in a folder, and what its last build said."""
-
-    def __init__(self, root: Path):
-        self.root = root
-        self.index, self.page = root / "book" / "index.md", root / "book" / "page.md"
-        self.site = root / "_build" / "html"
-        self.log = ""
-        for folder in ("book", cache.PACKAGE):
-            (root / folder).mkdir(parents=True)
-        self.package = root / cache.PACKAGE / "__init__.py"
-        self.package.write_text("VALUE = 1  # a comment\n")
-        (root / "marks").touch()
-        self.index.write_text("# The book\n")
-        self.page.write_text(HEAD + PAGE)
-        (root / "book" / "references.bib").touch()
-        toc = {"format": "jb-book", "root": "book/index", "chapters": [{"file": "book/page"}]}
-        (root / "_toc.yml").write_text(yaml.safe_dump(toc))
-        self.configure()
-
-    def configure(self, **execute: Any) -> None:
-        """Write the real settings, with paths that hold here and these changes of `execute`."""
-        config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-        config["execute"].update(execute)
-        config["sphinx"]["local_extensions"] = {"course": str(ROOT / "book" / "_ext")}
-        settings = config["sphinx"]["config"]
-        settings["html_static_path"] = [str(ROOT / path) for path in settings["html_static_path"]]
-        settings["html_favicon"] = str(ROOT / settings["html_favicon"])
-        (self.root / "_config.yml").write_text(yaml.safe_dump(config))
-
-    def build(self) -> bool:
-        """Build the site as `make site` does; tell whether that went well."""
-        result = subprocess.run(
-            [BOOK, "build", ".", "-q", "-W", "-n", "--keep-going"],
-            cwd=self.root,
-            env=os.environ | {"MARKS": str(self.root / "marks")},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        self.log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
-        return result.returncode == 0
-
-    def executions(self) -> int:
-        """How often the page's code has run."""
-        return len((self.root / "marks").read_text())
-
-    def notebook(self) -> nbformat.NotebookNode:
-        """The executed notebook of the page."""
-        return nbformat.read(self.site / "notebooks" / "page.ipynb", as_version=4)
-
-    def caches(self) -> list[Path]:
-        """The folders of the execution cache."""
-        return list((self.root / "_build" / "execution").iterdir())
-
-
-def replace(old: str, new: str) -> Callable[[MiniBook], None]:
-    """A change of the page's text."""
-
-    def change(book: MiniBook) -> None:
-        text = book.page.read_text()
-        assert old in text
-        book.page.write_text(text.replace(old, new))
-
-    return change
-
-
-def append(text: str) -> Callable[[MiniBook], None]:
-    """A piece of text at the end of the page."""
-    return replace(PAGE, PAGE + text)
-
+from minibook import QUIZ, MiniBook, append, replace
 
 # A name for each fault, the fault, and what the build says about it.
 FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
@@ -159,6 +38,10 @@ FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
     ),
     "an unknown directive": (append("```{nonsense}\n```"), "Unknown directive type: 'nonsense'"),
     "an unknown role": (append("{nonsense}`text`"), 'Unknown interpreted text role "nonsense"'),
+    "a construct without a plain form": (
+        append("\n\n```{glossary}\nword\n  meaning\n```"),
+        "'glossary' has no plain form for the notebook",
+    ),
     "a broken equation": (replace("a = b", r"\frac{a"), "KaTeX parse error"),
     "a broken formula in a line": (append(r"$\nosuchcommand$"), "KaTeX parse error"),
     "a label used twice": (
@@ -214,7 +97,8 @@ def test_a_book_is_executed_only_when_it_must_be(tmp_path: Path) -> None:
     def expect(executions: int) -> None:
         assert book.build(), book.log
         assert book.executions() == executions
-        (cell,) = [cell for cell in book.notebook().cells if cell.cell_type == "code"]
+        install, cell = [cell for cell in book.notebook().cells if cell.cell_type == "code"]
+        assert install.execution_count is None
         assert cell.outputs[0].text == "some output\n"
         assert "some output" in (book.site / "book" / "page.html").read_text()
 

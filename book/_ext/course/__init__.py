@@ -8,12 +8,14 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from course import accessible, assets, cache, execution, notebooks, quiz, typography
+from course import accessible, assets, cache, execution, launch, notebooks, quiz, typography
+
+MODULES = (accessible, assets, cache, execution, launch, notebooks, quiz, typography)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect every module to the build."""
-    for module in (accessible, assets, cache, execution, notebooks, quiz, typography):
+    for module in MODULES:
         module.setup(app)
     here = Path(__file__).parent
     sources = sorted([*here.glob("*.py"), *(here.parents[1] / "_static").glob("*.*")])

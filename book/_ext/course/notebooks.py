@@ -1,4 +1,4 @@
-"""The executed notebooks: one for each page that has code, beside the site, for download."""
+"""The executed notebooks: one for each page that has code, beside the site, to open anywhere."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import nbformat
 from docutils import nodes
 from jupyter_cache import get_cache
 from myst_nb.core.read import create_nb_reader
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
-from course.quiz import folded
+from course.launch import Repository, install_cell
+from course.plain import PlainPage
 
 FOLDER = "notebooks"
 
@@ -60,43 +62,93 @@ def executed_notebook(env: BuildEnvironment, page: str) -> nbformat.NotebookNode
     return notebook
 
 
-def export(app: Sphinx, exception: Exception | None) -> None:
-    """Write the notebook of every page that has code, once the site is built."""
-    if exception is not None or app.builder.format != "html":
-        return
+def plain_notebook(
+    app: Sphinx, page: str, document: nodes.document, repository: Repository | None
+) -> nbformat.NotebookNode:
+    """Return the notebook of a page as it is published: its text is plain Markdown."""
     assert app.env is not None
-    for page in executable_pages(app.env):
-        path = Path(app.outdir) / notebook_name(page)
-        path.parent.mkdir(exist_ok=True)
-        notebook = executed_notebook(app.env, page)
-        for number, cell in enumerate(notebook.cells):
-            cell.id = f"cell-{number}"  # they are drawn at random, and two builds should agree
-            if cell.cell_type == "markdown":
-                cell.source = folded(cell.source)
-        nbformat.write(nbformat.from_dict(notebook), path)
+    notebook = executed_notebook(app.env, page)
+    site = repository.site if repository else None
+    install = new_code_cell(install_cell(repository.archive if repository else None))
+    install.metadata["cellView"] = "form"  # Colab shows its title alone
+    link = []
+    if site:
+        text = f"*This is a page of [{app.config.html_title}]({site}{page}.html) as a notebook.*"
+        link = [new_markdown_cell(text)]
+    cells = PlainPage(app.env, page, site).cells(document, notebook)
+    notebook.cells = [install, *link, *cells]
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"  # they are drawn at random, and two builds should agree
+    closed = [c for c in notebook.cells if c.metadata.get("jp-MarkdownHeadingCollapsed")]
+    for cell in closed:
+        cell.metadata["id"] = cell.id  # by which Colab knows it
+    for name in ("jupytext", "source_map"):
+        notebook.metadata.pop(name, None)
+    colab = notebook.metadata.setdefault("colab", {})
+    colab["collapsed_sections"] = [cell.id for cell in closed]
+    return notebook
 
 
-def add_download(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+def export(app: Sphinx, document: nodes.document, page: str) -> None:
+    """Write the notebook of a page that has code, when all its references are resolved."""
+    assert app.env is not None
+    if app.builder.format != "html" or read(app.env, page) is None:
+        return
+    path = Path(app.outdir) / notebook_name(page)
+    path.parent.mkdir(exist_ok=True)
+    notebook = plain_notebook(app, page, document, app.config.course_found_repository)
+    nbformat.write(nbformat.from_dict(notebook), path)
+
+
+def add_buttons(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
-    """Put the executed notebook first in the page's download menu."""
+    """Put a menu of services before the others, and the notebook first among the downloads."""
     assert app.env is not None
-    if doctree is None or read(app.env, page) is None:
+    if document is None or read(app.env, page) is None:
         return
-    for menu in context.get("header_buttons", []):
+    path = notebook_name(page)
+    repository: Repository | None = app.config.course_found_repository
+    download = {
+        "type": "link",
+        "url": context["pathto"](path, 1),
+        "text": ".ipynb",
+        "icon": "fas fa-code",
+        "tooltip": "Download the executed notebook",
+        "label": "download-notebook-button",
+    }
+    menus = context.get("header_buttons", [])
+    for menu in menus:
         if menu.get("label") == "download-buttons":
-            button = {
-                "type": "link",
-                "url": context["pathto"](notebook_name(page), 1),
-                "text": ".ipynb",
-                "icon": "fas fa-code",
-                "tooltip": "Download the executed notebook",
-                "label": "download-notebook-button",
-            }
-            menu["buttons"].insert(0, button)
+            menu["buttons"].insert(0, download)
+    if repository is None:
+        return
+    services = [
+        {
+            "type": "link",
+            "url": url,
+            "text": service,
+            "icon": f"_static/images/logo_{service.lower()}.{kind}",
+            "tooltip": f"Run this chapter on {service}",
+            "label": f"launch-{service.lower()}-button",
+        }
+        for (service, url), kind in zip(
+            repository.launchers(path).items(), ("png", "svg"), strict=True
+        )
+    ]
+    menus.insert(
+        0,
+        {
+            "type": "group",
+            "tooltip": "Run this chapter",
+            "icon": "fas fa-rocket",
+            "buttons": services,
+            "label": "launch-buttons",
+        },
+    )
 
 
 def setup(app: Sphinx) -> None:
-    """Export when the build is finished; add the button after the theme has made the menu."""
-    app.connect("build-finished", export)
-    app.connect("html-page-context", add_download, priority=900)
+    """Export each page that is written; add its buttons after the theme has made the menus."""
+    app.connect("doctree-resolved", export, priority=900)
+    app.connect("html-page-context", add_buttons, priority=900)

@@ -22,8 +22,6 @@ to read again.
 
 from __future__ import annotations
 
-import html
-import itertools
 import re
 from dataclasses import dataclass, field
 from textwrap import dedent
@@ -39,7 +37,6 @@ from sphinx.writers.html5 import HTML5Translator
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 OPTION = re.compile(r"- \[([ x])\] ?(.*)")
-BLOCK = re.compile(r"^```\{quiz\} *(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 
 
 class QuizError(ValueError):
@@ -312,37 +309,6 @@ def visit_score(self: HTML5Translator, node: quiz_score) -> None:
         '</ul><button type="button" class="quiz-forget">Clear all answers</button></div>'
     )
     raise nodes.SkipNode
-
-
-def folded(text: str) -> str:
-    """Return a page's text with its questions as folds, which every notebook shows.
-
-    Each option opens on its feedback.
-    """
-    number = itertools.count(1)
-
-    def fold(block: re.Match[str]) -> str:
-        lines = block[2].split("\n")
-        settings = [line for line in lines if line.startswith(":")]
-        body = [line for line in lines if not line.startswith(":")]
-        try:
-            question, options = parse(body, ":multiple:" in settings)
-        except QuizError:  # the directive has said so, with file and line
-            return block[0]
-        parts = [f"**Question {next(number)}.** " + "\n".join(question).strip()]
-        for option in options:
-            # Markdown is not read inside a summary.
-            label = html.escape(" ".join(" ".join(option.text).split()), quote=False)
-            label = re.sub(r"`([^`]+)`", r"<code>\1</code>", label)
-            label = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", label)
-            verdict = "Right." if option.right else "No."
-            feedback = dedent("\n".join(option.feedback)).strip()
-            parts.append(
-                f"<details>\n<summary>{label}</summary>\n\n**{verdict}** {feedback}\n\n</details>"
-            )
-        return "\n\n".join(parts)
-
-    return BLOCK.sub(fold, text)
 
 
 def setup(app: Sphinx) -> None:

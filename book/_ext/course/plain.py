@@ -1,0 +1,373 @@
+"""A page as plain notebook cells: what Sphinx has resolved, written as Markdown that Jupyter shows.
+
+It starts from the finished document of the page and not from its source, so every number, name and
+target is the one on the site. What has no plain form stops the build.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import mimetypes
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urljoin
+
+import nbformat
+from docutils import nodes
+from nbformat.v4 import new_markdown_cell
+from sphinx import addnodes
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
+
+from course import quiz
+
+Block = str | nbformat.NotebookNode  # a piece of Markdown, or a cell of its own
+
+SPECIAL = re.compile(r"([\\`*_$])")
+STARTS_A_BLOCK = re.compile(r"(#{1,6}|[-+>=]|\d+[.)]|\|)(?=\s|$)")
+PASSED_THROUGH = (nodes.inline, addnodes.number_reference, quiz.quiz_text)
+BOXES = (nodes.document, nodes.container, nodes.compound, nodes.definition, nodes.legend)
+LISTS = (nodes.bullet_list, nodes.enumerated_list)
+ADMONITION_KINDS = (
+    *(nodes.note, nodes.warning, nodes.tip, nodes.important, nodes.hint, nodes.attention),
+    *(nodes.caution, nodes.danger, nodes.error, addnodes.seealso),
+)
+
+
+class PlainPage:
+    """Writer of one page.
+
+    ``site`` is the address of the site, or None if nobody knows it: then references stay as text.
+    """
+
+    def __init__(self, env: BuildEnvironment, page: str, site: str | None):
+        self.env, self.page, self.site = env, page, site
+        self.questions = 0
+
+    def cells(
+        self, document: nodes.document, executed: nbformat.NotebookNode
+    ) -> list[nbformat.NotebookNode]:
+        """Return the cells of the page; code and outputs come from the executed notebook."""
+        self.executed = executed
+        cells: list[nbformat.NotebookNode] = []
+        texts: list[str] = []
+        for block in [*self.blocks(document), None]:
+            if isinstance(block, str):
+                if block.startswith("#") and texts:  # a heading begins a cell, as notebooks do
+                    cells.append(new_markdown_cell("\n\n".join(texts)))
+                    texts = []
+                texts.append(block)
+                continue
+            if texts:
+                cells.append(new_markdown_cell("\n\n".join(texts)))
+                texts = []
+            if block is not None:
+                cells.append(block)
+        return cells
+
+    def fail(self, node: nodes.Node) -> ExtensionError:
+        """Return the error that stops the build."""
+        parent: nodes.Node | None = node
+        while parent is not None and parent.line is None:
+            parent = parent.parent
+        line = "" if parent is None else f":{parent.line}"
+        return ExtensionError(
+            f"{self.page}{line}: '{type(node).__name__}' has no plain form for the notebook: "
+            "use another construct, or teach it to book/_ext/course/plain.py"
+        )
+
+    # What stands in a line.
+
+    def line(self, node: nodes.Element) -> str:
+        """Return the children of a node as one line of Markdown."""
+        text = "".join(self.inline(child) for child in node.children)
+        return " ".join(text.split())
+
+    def inline(self, node: nodes.Node) -> str:
+        """Return a node within a line as Markdown, spaces at its ends kept."""
+        if isinstance(node, nodes.Text):
+            text = SPECIAL.sub(r"\\\1", node.astext()).replace("<", "&lt;")
+            return re.sub(r"\s+", " ", text)
+        if isinstance(node, nodes.math):
+            return f"${bare(node.astext())}$"
+        if isinstance(node, nodes.literal):
+            text = " ".join(node.astext().split())
+            fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+            edge = " " if text[:1] == "`" or text[-1:] == "`" else ""
+            return f"{fence}{edge}{text}{edge}{fence}"
+        if isinstance(node, nodes.image):
+            return self.image(node)
+        if isinstance(node, nodes.raw) and node["format"] == "html":
+            return str(node.astext())
+        if isinstance(node, nodes.footnote_reference):
+            return f"<sup>{html.escape(node.astext())}</sup>"
+        if isinstance(node, nodes.comment) or (isinstance(node, nodes.target) and not len(node)):
+            return ""
+        inner = "".join(self.inline(child) for child in node.children)
+        if isinstance(node, nodes.reference):  # a numbered one, too
+            target = self.target(node)
+            return f"[{inner}]({target})" if target else inner
+        if isinstance(node, nodes.emphasis | nodes.title_reference):
+            return f"*{inner}*"
+        if isinstance(node, nodes.strong):
+            return f"**{inner}**"
+        if isinstance(node, nodes.superscript):
+            return f"<sup>{inner}</sup>"
+        if isinstance(node, nodes.subscript):
+            return f"<sub>{inner}</sub>"
+        if isinstance(node, PASSED_THROUGH):
+            return inner
+        raise self.fail(node)
+
+    def target(self, node: nodes.reference) -> str | None:
+        """Return where a reference leads: to a paper, to any address, or into the site."""
+        uri: str = node.get("refuri") or "#" + node.get("refid", "")
+        if uri.startswith(("http://", "https://", "mailto:")):
+            return uri
+        for citation in self.env.get_domain("cite").citations:  # type: ignore[attr-defined]
+            if uri.endswith("#" + citation.citation_id) and "reftitle" in node:
+                fields = citation.entry.fields
+                doi = fields.get("doi")
+                return f"https://doi.org/{doi}" if doi else fields["url"]
+        return self.site and urljoin(f"{self.site}{self.page}.html", uri)
+
+    def image(self, node: nodes.image) -> str:
+        """Return an image with its file inside, so that the notebook needs no other file."""
+        path = Path(self.env.srcdir) / node["uri"]
+        kind = mimetypes.guess_type(path.name)[0]
+        data = base64.b64encode(path.read_bytes()).decode()
+        alt = " ".join(node.get("alt", "").replace("[", "(").replace("]", ")").split())
+        return f"![{alt}](data:{kind};base64,{data})"
+
+    # What stands by itself.
+
+    def inside(self, node: nodes.Element) -> list[Block]:
+        """Return the blocks of all children."""
+        return [block for child in node.children for block in self.blocks(child)]
+
+    def texts(self, node: nodes.Element) -> list[str]:
+        """Return the blocks of all children where no cell may stand: in a list, a box, a table."""
+        found = self.inside(node)
+        if not all(isinstance(block, str) for block in found):
+            raise self.fail(node)
+        return [str(block) for block in found]
+
+    def blocks(self, node: nodes.Node) -> list[Block]:
+        """Return a node as pieces of Markdown and cells."""
+        if isinstance(node, nodes.container) and node.get("nb_element") == "cell_code":
+            return self.code_cell(node)
+        if isinstance(node, nodes.section):
+            return self.section(node)
+        if isinstance(node, nodes.target | nodes.comment | nodes.substitution_definition):
+            return []
+        if isinstance(node, exercise_node | exercise_enumerable_node):
+            return self.exercise(node)
+        if isinstance(node, solution_node):
+            return self.solution(node)
+        if isinstance(node, quiz.quiz):
+            return self.question(node)
+        if isinstance(node, BOXES):
+            return self.inside(node)
+        return [self.text(node)]
+
+    def text(self, node: nodes.Node) -> str:
+        """Return a node as one piece of Markdown."""
+        if isinstance(node, nodes.paragraph):
+            line = self.line(node)
+            return STARTS_A_BLOCK.sub(r"\\\1", line, count=1) if line[:1] in "#-+>=|" else line
+        if isinstance(node, nodes.math_block):
+            return self.formula(node)
+        if isinstance(node, nodes.literal_block):
+            return f"```{node.get('language', '')}\n{node.astext().rstrip()}\n```"
+        if isinstance(node, LISTS):
+            return self.bullets(node)
+        if isinstance(node, nodes.definition_list):
+            return "\n".join(
+                f"- **{self.line(item[0])}**: " + indent("\n\n".join(self.texts(item[-1])), 2)
+                for item in node.children
+            )
+        if isinstance(node, nodes.table):
+            return self.table(node)
+        if isinstance(node, nodes.figure):
+            return "\n\n".join([self.image(node[0]), self.caption(node)])
+        if isinstance(node, nodes.image):
+            return self.image(node)
+        if isinstance(node, nodes.block_quote):
+            return quoted(self.texts(node))
+        if isinstance(node, ADMONITION_KINDS):
+            kind = type(node).__name__.capitalize().replace("Seealso", "See also")
+            return quoted([f"**{kind}.**", *self.texts(node)])
+        if isinstance(node, nodes.admonition | nodes.topic):
+            title = self.line(node[0])
+            return quoted([f"**{title}.**", *self.texts_after(node, 1)])
+        if isinstance(node, nodes.footnote | nodes.citation):
+            number = html.escape(node[0].astext())
+            return f"<sup>{number}</sup> " + "\n\n".join(self.texts_after(node, 1))
+        if isinstance(node, nodes.rubric):
+            return f"**{self.line(node)}**"
+        if isinstance(node, nodes.transition):
+            return "---"
+        if isinstance(node, nodes.raw) and node["format"] == "html":
+            return str(node.astext())
+        raise self.fail(node)
+
+    def texts_after(self, node: nodes.Element, first: int) -> list[str]:
+        """Return the blocks of the children from the given one on."""
+        return self.texts(nodes.container("", *(c.deepcopy() for c in node.children[first:])))
+
+    def section(self, node: nodes.section) -> list[Block]:
+        """Return a section with its heading, numbered as on the site."""
+        level, parent = 0, node
+        while isinstance(parent, nodes.section):
+            level, parent = level + 1, parent.parent
+        numbers = self.env.toc_secnumbers.get(self.page, {})
+        anchor = "" if level == 1 else "#" + node["ids"][0]
+        number = ".".join(map(str, numbers.get(anchor, ())))
+        title = self.line(node[0])
+        heading = f"{'#' * level} {number + '. ' if number else ''}{title}"
+        rest = [block for child in node.children[1:] for block in self.blocks(child)]
+        return [heading, *rest]
+
+    def formula(self, node: nodes.math_block) -> str:
+        """Return an equation, with its number if it has one."""
+        if node["nowrap"]:  # it brings its own environment, which may number its lines
+            return str(node.astext().strip())
+        numbers = self.env.toc_fignumbers.get(self.page, {}).get("displaymath", {})
+        number = next((numbers[name] for name in node["ids"] if name in numbers), None)
+        tag = "" if number is None else f" \\tag{{{'.'.join(map(str, number))}}}"
+        return f"$$\n{node.astext().strip()}{tag}\n$$"
+
+    def bullets(self, node: nodes.Element) -> str:
+        """Return a list, with or without numbers."""
+        start = node.get("start", 1)
+        ordered = isinstance(node, nodes.enumerated_list)
+        items = []
+        for number, item in enumerate(node.children, start):
+            mark = f"{number}. " if ordered else "- "
+            nested = [isinstance(child, LISTS) for child in item.children]
+            between = "\n" if nested[1:] and all(nested[1:]) else "\n\n"
+            items.append(mark + indent(between.join(self.texts(item)), len(mark)))
+        return "\n".join(items)
+
+    def table(self, node: nodes.table) -> str:
+        """Return a table. Its cells hold one paragraph each."""
+        rows = []
+        for row in node.findall(nodes.row):
+            entries = []
+            for entry in row.children:
+                if "morecols" in entry or "morerows" in entry or len(entry) > 1:
+                    raise self.fail(entry)
+                text = self.line(entry[0]) if len(entry) else ""
+                entries.append(text.replace("|", r"\|"))  # in code, too
+            rows.append(f"| {' | '.join(entries)} |")
+        columns = rows[0].count(" | ") + 1
+        if next(iter(node.findall(nodes.thead)), None) is None:
+            rows.insert(0, "|" + "  |" * columns)
+        rows.insert(1, "|" + "---|" * columns)
+        captions = [f"*{self.line(title)}*\n" for title in node.children if is_title(title)]
+        return "\n".join([*captions, *rows])
+
+    def caption(self, node: nodes.figure) -> str:
+        """Return the number and the caption of a figure."""
+        numbers = self.env.toc_fignumbers.get(self.page, {}).get("figure", {})
+        number = next((numbers[name] for name in node["ids"] if name in numbers), None)
+        text = " ".join(self.line(caption) for caption in node.findall(nodes.caption))
+        if number is None:
+            return text
+        name = self.env.config.numfig_format["figure"] % ".".join(map(str, number))
+        return f"**{name}.** {text}"
+
+    def code_cell(self, node: nodes.container) -> list[Block]:
+        """Return an executed cell, and below it the caption of what it draws.
+
+        No notebook gives the image of an output a text for those who cannot see it, so that text
+        stands in a fold below the caption.
+        """
+        cell = self.executed.cells[node["cell_index"]]
+        assert cell.cell_type == "code", cell
+        if "hide-input" in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+        cell.metadata.pop("mystnb", None)  # the caption is Markdown now
+        below = []
+        for figure in node.findall(nodes.figure):
+            below.append(self.caption(figure))
+            for image in figure.findall(nodes.image):
+                text = html.escape(image.get("alt", ""), quote=False)
+                below.append(folded("Description of the figure", text))
+        return [cell, new_markdown_cell("\n\n".join(below))] if below else [cell]
+
+    def exercise(self, node: nodes.Element) -> list[Block]:
+        """Return an exercise with its number."""
+        numbers = self.env.toc_fignumbers.get(self.page, {}).get("exercise", {})
+        number = ".".join(map(str, numbers.get(node["ids"][0], ())))
+        title = self.line(node[0])
+        rest = [block for child in node.children[1:] for block in self.unwrapped(child)]
+        return [" ".join(f"### {node['title']} {number} {title}".split()), *rest]
+
+    def solution(self, node: nodes.Element) -> list[Block]:
+        """Return a solution under a heading, which JupyterLab and Colab keep closed."""
+        heading = new_markdown_cell(f"#### {node['title']}")
+        heading.metadata["jp-MarkdownHeadingCollapsed"] = True
+        rest = [block for child in node.children[1:] for block in self.unwrapped(child)]
+        return [heading, *rest]
+
+    def unwrapped(self, node: nodes.Node) -> list[Block]:
+        """Return the blocks of an exercise's body, which is a section without a title."""
+        untitled = isinstance(node, nodes.section) and not (len(node) and is_title(node[0]))
+        return self.inside(node) if untitled else self.blocks(node)
+
+    def question(self, node: quiz.quiz) -> list[Block]:
+        """Return a question: each option opens on its feedback."""
+        self.questions += 1
+        first, *rest = self.texts(node[0])
+        parts = [f"**Question {self.questions}.** {first}", *rest]
+        for option in node.findall(quiz.quiz_option):
+            label, feedback = option.children
+            verdict = "Right." if option["right"] else "No."
+            body = "\n\n".join(self.texts(feedback))
+            parts.append(folded(in_html(label), f"**{verdict}** {body}"))
+        for again in node.findall(quiz.quiz_reread):
+            parts.append(self.line(again))
+        return ["\n\n".join(parts)]
+
+
+def is_title(node: nodes.Node) -> bool:
+    """Tell whether a node is the title of its parent."""
+    return isinstance(node, nodes.title)
+
+
+def indent(text: str, width: int) -> str:
+    """Indent every line but the first."""
+    return re.sub(r"\n(?!\n|$)", "\n" + " " * width, text)
+
+
+def quoted(texts: Iterable[str]) -> str:
+    """Return pieces of Markdown as a quotation."""
+    return "\n".join(f"> {line}".rstrip() for line in "\n\n".join(texts).split("\n"))
+
+
+def folded(label: str, body: str) -> str:
+    """Return a fold: the label, which is HTML, opens on the body, which is Markdown."""
+    return f"<details>\n<summary>{label}</summary>\n\n{body}\n\n</details>"
+
+
+def bare(formula: str) -> str:
+    """Return a formula that may stand in a line and in a table: no bar, no new line."""
+    words = formula.replace(r"\|", r"\Vert ").replace("|", r"\vert ").split()
+    return " ".join(words)
+
+
+def in_html(node: nodes.Node) -> str:
+    """Return what stands in a line as HTML, for Markdown is not read in the label of a fold."""
+    if isinstance(node, nodes.Text):
+        return html.escape(node.astext(), quote=False)
+    if isinstance(node, nodes.math):
+        return f"${html.escape(bare(node.astext()), quote=False)}$"
+    inner = "".join(in_html(child) for child in node.children)
+    for kind, tag in ((nodes.literal, "code"), (nodes.emphasis, "em"), (nodes.strong, "strong")):
+        if isinstance(node, kind):
+            return f"<{tag}>{inner}</{tag}>"
+    return inner
