@@ -1,0 +1,189 @@
+"""The notebooks as JupyterLab shows them, in a real browser, opened and not run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import browser as browsers
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from playwright.sync_api import Page, sync_playwright
+from test_plain import NOTEBOOKS, raw
+
+LAB = Path(sys.executable).with_name("jupyter-lab")
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},  # all cells, not those in view
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$])\$[^$\n]+?\$", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab in a folder that has the notebooks and nothing else."""
+    if not NOTEBOOKS[0].is_file():
+        pytest.fail(
+            f"there is no notebook in {NOTEBOOKS[0].parent}: run `make site`", pytrace=False
+        )
+    folder = tmp_path_factory.mktemp("lab")
+    for path in NOTEBOOKS:
+        shutil.copy(path, folder)
+    settings = folder / ".settings"
+    for name, values in SETTINGS.items():
+        path = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {"JUPYTERLAB_SETTINGS_DIR": str(settings), "JUPYTER_CONFIG_DIR": str(folder / ".config")}
+    options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", "--ip=127.0.0.1"]
+    log = (folder / ".log").open("w+")
+    server = subprocess.Popen(
+        [LAB, *options, f"--port={port}", f"--ServerApp.root_dir={folder}"],
+        env=os.environ | own,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=5)
+            break
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                log.seek(0)
+                pytest.fail(f"JupyterLab did not start:\n{log.read()}", pytrace=False)
+            time.sleep(0.1)
+    yield address
+    server.terminate()
+    server.wait(30)
+    log.close()
+
+
+class Opened:
+    """A notebook, the page on which JupyterLab shows it, and what the page said in between."""
+
+    def __init__(self, page: Page, url: str, path: Path):
+        self.page = page
+        self.notebook: NotebookNode = nbformat.read(path, as_version=4)
+        self.said: list[str] = []
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.goto(url, wait_until="load", timeout=90_000)
+        page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput", timeout=90_000)
+        cells = len(self.notebook.cells)
+        page.wait_for_function(
+            f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {cells}"
+        )
+        page.wait_for_function("document.querySelectorAll('mjx-container').length > 0")
+        before, now = -1, 0
+        while before != now:  # until all is typeset
+            before = now
+            page.wait_for_timeout(1500)
+            now = page.locator("mjx-container").count()
+
+    def sources(self, kind: str) -> list[str]:
+        """Return the sources of the cells of a kind."""
+        return [cell.source for cell in self.notebook.cells if cell.cell_type == kind]
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+def opened(lab: str, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """Each notebook, opened once for all tests."""
+    chromium = browsers.find()
+    if chromium is None:
+        pytest.fail(f"there is no browser: {browsers.MEND}", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=browsers.ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        yield Opened(page, f"{lab}/doc/tree/{request.param.name}?reset", request.param)
+        browser.close()
+
+
+def test_every_text_is_rendered(opened: Opened) -> None:
+    shown = opened.page.locator(".jp-MarkdownCell .jp-RenderedMarkdown")
+    texts = [text.strip() for text in shown.evaluate_all("all => all.map(e => e.textContent)")]
+    assert len(texts) == len(opened.sources("markdown"))
+    assert "" not in texts
+    # What is left of Markdown or of MyST can be read as such; code may look like it.
+    bare = shown.evaluate_all(
+        "all => all.map(e => { const copy = e.cloneNode(true);"
+        "copy.querySelectorAll('code, mjx-container').forEach(c => c.remove());"
+        "return copy.textContent; })"
+    )
+    for text in bare:
+        assert raw(text) == []
+        assert not re.search(r"[`$]|\*\*|\]\(|\\[a-zA-Z]|^#+ |</?\w+>", text, re.MULTILINE), text
+
+
+def test_every_formula_is_typeset(opened: Opened) -> None:
+    formulas = sum(len(FORMULA.findall(text)) for text in opened.sources("markdown"))
+    assert opened.page.locator("mjx-container").count() == formulas > 10
+    assert opened.page.locator("mjx-merror, mjx-container [data-mjx-error]").count() == 0
+    tags = sum(text.count(r"\tag{") for text in opened.sources("markdown"))
+    assert opened.page.locator("mjx-container mjx-mlabeledtr").count() == tags > 0
+
+
+def test_every_figure_is_shown(opened: Opened) -> None:
+    outputs = [o for c in opened.notebook.cells if c.cell_type == "code" for o in c.outputs]
+    figures = [o for o in outputs if any(k.startswith("image/") for k in o.get("data", {}))]
+    images = opened.page.locator(".jp-OutputArea-output img").evaluate_all(
+        "all => all.map(e => e.complete && e.naturalWidth > 100)"
+    )
+    assert images == [True] * len(figures)
+    assert images
+
+
+def test_every_fold_opens_on_its_text(opened: Opened) -> None:
+    folds = opened.page.locator(".jp-MarkdownCell details")
+    expected = sum(text.count("<details>") for text in opened.sources("markdown"))
+    assert folds.count() == expected > 0
+    closed = folds.evaluate_all("all => all.every(e => !e.open)")
+    assert closed
+    lengths = folds.evaluate_all(
+        "all => all.map(e => { e.querySelector('summary').click();"
+        "return e.open ? e.innerText.length - e.querySelector('summary').innerText.length : 0; })"
+    )
+    assert min(lengths) > 5
+
+
+def test_a_question_is_answered_by_mouse_and_keyboard(opened: Opened) -> None:
+    question = opened.page.locator(".jp-MarkdownCell", has_text="Question 1.").first
+    fold = question.locator("details").first
+    fold.evaluate("e => { e.open = false; }")
+    fold.locator("summary").click()
+    assert re.search(r"(Right|No)\.", fold.inner_text())
+    fold.locator("summary").press("Enter")
+    assert not re.search(r"(Right|No)\.", fold.inner_text())
+
+
+def test_solutions_are_closed_and_open_with_their_cells(opened: Opened) -> None:
+    source = next(text for text in opened.sources("markdown") if text.startswith("#### Solution"))
+    title = source.removeprefix("#### ")
+    cell = opened.page.locator(".jp-MarkdownCell", has=opened.page.get_by_text(title, exact=True))
+    number = 1 + next(i for i, c in enumerate(opened.notebook.cells) if c.source == source)
+    body = opened.page.locator(".jp-Notebook .jp-Cell").nth(number)
+    assert not body.is_visible()
+    cell.locator(".jp-collapseHeadingButton, .jp-showHiddenCellsButton").last.click()
+    body.wait_for(state="visible")
+
+
+def test_nothing_went_wrong(opened: Opened) -> None:
+    assert opened.said == []
+    assert opened.page.locator(".jp-Dialog").count() == 0
+    assert opened.page.locator(".jp-RenderedText[data-mime-type*='error']").count() == 0
+    links = opened.page.locator(".jp-RenderedMarkdown a[href]:not(.jp-InternalAnchorLink)")
+    for link in links.evaluate_all("all => all.map(e => e.getAttribute('href'))"):
+        assert link.startswith(("https://", "http://"))
