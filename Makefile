@@ -23,8 +23,7 @@ site: $(INSTALLED)
 test: site lint
 	$(BIN)/python tests/browser.py
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
-	  --numprocesses auto --dist loadfile _build/html/notebooks
+	$(BIN)/python tests/stranger.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

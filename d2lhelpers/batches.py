@@ -65,12 +65,12 @@ def random_batches(
     check_positive_int(batch_size=batch_size, num_steps=num_steps)
     if len(tokens) < (batch_size + 1) * num_steps:  # whatever the offset, one full batch
         raise ValueError(_too_short(tokens, batch_size, num_steps, num_steps - 1))
-    offset = int(torch.randint(num_steps, (), generator=generator))
+    offset = int(torch.randint(num_steps, (), generator=generator, device="cpu"))
     count = (len(tokens) - 1 - offset) // num_steps
     used = count * num_steps
     inputs = tokens[offset : offset + used].view(count, num_steps)
     targets = tokens[offset + 1 : offset + used + 1].view(count, num_steps)
-    order = torch.randperm(count, generator=generator).to(tokens.device)
+    order = torch.randperm(count, generator=generator, device="cpu").to(tokens.device)
     return ((inputs[rows].T, targets[rows].T) for rows in order.split(batch_size))
 
 

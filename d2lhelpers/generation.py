@@ -45,7 +45,7 @@ def generate(
         inputs, state = torch.tensor(tokens, device=device).unsqueeze(1), None  # (T, 1)
         for _ in range(length):
             logits, state = model(inputs, state)
-            last = logits[-1, 0].double().cpu()  # (V,)
+            last = logits[-1, 0].cpu().double()  # (V,)
             if temperature == 0:
                 token = int(last.argmax())
             else:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from d2lhelpers.batches import Batch
 from d2lhelpers.checks import check_positive, check_positive_int
+from d2lhelpers.device import default_device
 from d2lhelpers.model import layer_sizes
 from d2lhelpers.training import check_finite, clip_gradients
 
@@ -63,11 +64,13 @@ def adding_problem(
     if num_steps < 2:
         raise ValueError(f"num_steps is {num_steps}: two numbers are added; pass 2 or more")
     half = num_steps // 2
-    numbers = torch.rand(num_steps, batch_size, generator=generator)
-    first = torch.randint(half, (1, batch_size), generator=generator)
-    second = torch.randint(half, num_steps, (1, batch_size), generator=generator)
-    marks = torch.zeros(num_steps, batch_size).scatter(0, torch.cat([first, second]), 1.0)
-    return torch.stack([numbers, marks], dim=2), (numbers * marks).sum(0)
+    cpu: dict[str, Any] = {"generator": generator, "device": "cpu"}
+    numbers = torch.rand(num_steps, batch_size, **cpu)
+    first = torch.randint(half, (1, batch_size), **cpu)
+    second = torch.randint(half, num_steps, (1, batch_size), **cpu)
+    marks = torch.zeros_like(numbers).scatter(0, torch.cat([first, second]), 1.0)
+    device = default_device()
+    return torch.stack([numbers, marks], dim=2).to(device), (numbers * marks).sum(0).to(device)
 
 
 def copy_memory(batch_size: int, lag: int, generator: torch.Generator | None = None) -> Batch:
@@ -89,7 +92,9 @@ def copy_memory(batch_size: int, lag: int, generator: torch.Generator | None = N
     """
     check_positive_int(batch_size=batch_size)
     check_lag(lag)
-    symbols = torch.randint(1, KINDS + 1, (COPIED, batch_size), generator=generator)
+    shape = (COPIED, batch_size)
+    symbols = torch.randint(1, KINDS + 1, shape, generator=generator, device="cpu")
+    symbols = symbols.to(default_device())
     tokens = torch.zeros(lag + COPIED, batch_size, dtype=torch.int64)
     targets = tokens.clone()
     tokens[:COPIED], tokens[lag - 1], targets[lag:] = symbols, KINDS + 1, symbols

@@ -82,7 +82,7 @@ class Vocabulary:
 
         Raises `ValueError` if some do not lie in [0, V).
         """
-        indices = [int(token) for token in tokens]
+        indices = tokens.tolist() if isinstance(tokens, Tensor) else [int(t) for t in tokens]
         if indices and not 0 <= min(indices) <= max(indices) < len(self):
             raise ValueError(
                 f"tokens run from {min(indices)} to {max(indices)}: each must lie in "

@@ -94,7 +94,7 @@ def train(
     table = ProgressTable(["epoch", "training", "held-out", "seconds"], config.epochs, show)
     for epoch in range(1, config.epochs + 1):
         if carry:
-            offset = int(torch.randint(config.num_steps, (), generator=generator))
+            offset = int(torch.randint(config.num_steps, (), generator=generator, device="cpu"))
             batches = consecutive_batches(tokens, config.batch_size, config.num_steps, offset)
         else:
             batches = random_batches(tokens, config.batch_size, config.num_steps, generator)
@@ -166,7 +166,10 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | None) -
 
 def exp(value: float) -> float:
     """Return e to the power of `value`, infinity where that is too large for a float."""
-    return torch.tensor(value, dtype=torch.float64).exp().item()
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
 
 
 @torch.no_grad()

@@ -331,7 +331,7 @@ class PlainPage:
             parts.append(folded(in_html(label), f"**{verdict}** {body}"))
         for again in node.findall(quiz.quiz_reread):
             parts.append(self.line(again))
-        return ["\n\n".join(parts)]
+        return [new_markdown_cell("\n\n".join(parts))]
 
 
 def is_title(node: nodes.Node) -> bool:

@@ -1,0 +1,130 @@
+"""Run the notebooks of the site as a stranger would: elsewhere, without the repository.
+
+    python tests/stranger.py             # with the versions that built the site
+    python tests/stranger.py --oldest    # with the oldest ones that the package allows
+
+A fresh virtual environment in a fresh folder gets a kernel, and then only what the first cell of a
+notebook installs, from a wheel of this checkout. nbval runs the notebooks there and compares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import venv
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build" / "html"
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+from course.launch import PACKAGE, install_cell  # noqa: E402
+
+FOUND = f"import {PACKAGE}\nprint({PACKAGE}.__file__)"
+
+
+def oldest() -> list[str]:
+    """Return the lower bounds of the package's dependencies, as versions to install."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds = [re.fullmatch(r"([\w-]+)>=([\d.]+)", text) for text in project["dependencies"]]
+    return [f"{bound[1]}=={bound[2]}.*" for bound in bounds if bound]
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build a wheel of the helper package; the checkout stays as it is."""
+    source = folder / "source"
+    shutil.copytree(ROOT / PACKAGE, source / PACKAGE)
+    shutil.copy(ROOT / "pyproject.toml", source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
+    subprocess.run([*command, str(folder), str(source)], check=True)
+    shutil.rmtree(source)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def make_kernel(folder: Path) -> None:
+    """Make a virtual environment with a kernel, and let Jupyter know it as `stranger`."""
+    venv.create(folder / "env", with_pip=True)
+    python = folder / "env" / "bin" / "python"
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    kernel = [pin for pin in pins if pin.startswith("ipykernel==")]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *kernel], check=True)
+    spec = folder / "jupyter" / "kernels" / "stranger" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": command, "display_name": "stranger", "language": "python"}))
+
+
+def copy_notebooks(folder: Path, source: str) -> None:
+    """Copy the notebooks; their first cell installs from the given source."""
+    (folder / "notebooks").mkdir()
+    for path in sorted((SITE / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        first = notebook.cells[0].source
+        address = re.search(r"https://\S+\.zip", first)
+        assert first == install_cell(address[0] if address else None), first
+        notebook.cells[0].source = install_cell(source)
+        nbformat.write(notebook, folder / "notebooks" / path.name)
+
+
+def run_first_cell(folder: Path, source: str) -> NotebookNode:
+    """Run the first cell alone, and find out what it has brought."""
+    notebook = new_notebook(cells=[new_code_cell(install_cell(source)), new_code_cell(FOUND)])
+    client = NotebookClient(
+        notebook,
+        kernel_name="stranger",
+        timeout=1200,
+        resources={"metadata": {"path": str(folder / "notebooks")}},
+    )
+    client.execute()
+    where = notebook.cells[1].outputs[0].text.strip()
+    assert Path(where).is_relative_to(folder / "env"), f"{PACKAGE} is not the stranger's: {where}"
+    return notebook
+
+
+def main() -> int:
+    """Prepare the folder, run the notebooks, and return nbval's verdict."""
+    parser = argparse.ArgumentParser(description="Run the notebooks as a stranger would.")
+    parser.add_argument("--oldest", action="store_true", help="with the oldest versions allowed")
+    old = parser.parse_args().oldest
+    if not list(SITE.glob("notebooks/*.ipynb")):
+        sys.exit(f"there is no notebook in {SITE}: run `make site`")
+    with tempfile.TemporaryDirectory(prefix="stranger-") as name:
+        folder = Path(name).resolve()
+        constraints = folder / "constraints.txt"
+        pins = oldest() if old else (ROOT / "requirements.txt").read_text().splitlines()
+        constraints.write_text("\n".join(pins))
+        os.environ.pop("PYTHONPATH", None)
+        os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
+        make_kernel(folder)
+        wheel = build_wheel(folder).as_uri()
+        copy_notebooks(folder, wheel)
+        os.environ["PIP_CONSTRAINT"] = str(constraints)
+        run_first_cell(folder, wheel)
+        python = folder / "env" / "bin" / "python"
+        listing = [python, "-m", "pip", "list", "--format", "freeze"]
+        installed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+        print(
+            "the stranger has",
+            ", ".join(re.findall(r"^(?:torch|numpy|mat.*lib|d2l.*)==.*", installed, re.M)),
+        )
+        options = ["--nbval-lax", "--nbval-kernel-name", "stranger", "--nbval-cell-timeout", "600"]
+        workers = ["--numprocesses", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *options, *workers, "-c", "/dev/null"]
+        return subprocess.run([*command, "--rootdir", name, "notebooks"], cwd=folder).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
