@@ -1,6 +1,7 @@
 # make site    set up, execute, build          make test   set up, build, run every test
 # make serve   the same, then look at it       make bench  speed of the from-scratch layers
 # make clean   drop what was built (not .venv)  make study  error against lag, measured anew
+# make devices speed of this machine's device: every chapter, every layer
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +14,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site test lint serve bench study clean
+.PHONY: site test lint serve bench study devices clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -41,6 +42,9 @@ bench: $(INSTALLED)
 
 study: $(INSTALLED)
 	$(BIN)/python book/_studies/long_lag.py
+
+devices: $(INSTALLED)
+	$(BIN)/python book/_studies/devices.py
 
 clean:
 	rm -rf _build
