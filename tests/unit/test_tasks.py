@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -170,3 +171,19 @@ def test_the_committed_study_is_whole() -> None:
     assert max(sizes) < 1.03 * min(sizes), "the models have equally many parameters"
     for row in study["results"]:
         assert row["relative_error"] == pytest.approx(row["test_mse"] / ADDING_CHANCE)
+
+
+def test_the_committed_speeds_are_whole() -> None:
+    study = load_measurement("devices")
+    book = Path(__file__).parents[2] / "book"
+    chapters = {p.stem for p in book.glob("*.md") if "= use_device()" in p.read_text("utf-8")}
+    layers = {
+        (size, layer) for size in study["settings"]["sizes"] for layer in ("RNN", "GRU", "LSTM")
+    }
+    assert "cpu" in {device["kind"] for device in study["devices"]}
+    for device in study["devices"]:
+        assert set(device["chapters"]) == chapters, "run `make devices`"
+        assert min(device["chapters"].values()) > 0
+        assert {(row["size"], row["layer"]) for row in device["layers"]} == layers
+        for row in device["layers"]:
+            assert min(row[way] for way in ("from scratch", "torch.nn", "compiled")) > 0
