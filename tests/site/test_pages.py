@@ -84,7 +84,7 @@ def test_figures_are_described_and_fit(visit: Visit, page: Page) -> None:
     for width in (1280, *PHONES):
         page.set_viewport_size({"width": width, "height": 900})
         for figure in page.evaluate(
-            """() => [...document.querySelectorAll("main img")].map(e => ({
+            """() => [...document.querySelectorAll("main article img")].map(e => ({
               alt: e.alt, file: e.src.split("/").pop(), loaded: e.complete && e.naturalWidth,
               width: e.getBoundingClientRect().width,
               room: e.parentElement.getBoundingClientRect().width,
