@@ -5,7 +5,8 @@ the same way, on any machine:
 
     python tests/accelerator.py book/gru.md
 
-runs a chapter on it. What it cannot show is how fast a GPU is, and how it rounds.
+runs a chapter on it. As on a GPU, a seed gives other weights than on the CPU, so an assert that
+held by luck fails. What it cannot show is how fast a GPU is, and how it rounds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_leaves
 
 HERE = torch.device("cpu")
+OTHER_WEIGHTS = {"cuda": 1000, "mps": 2000}  # added to every seed of weights
 TO_NUMPY = (Tensor.numpy, Tensor.__array__)
 ACROSS = (Tensor.copy_, Tensor.data.__set__)  # type: ignore[attr-defined]
 PACKING = ("_pack_padded_sequence", "_pad_packed_sequence")
@@ -133,11 +135,13 @@ class Accelerator(TorchFunctionMode):
 def accelerator(name: str = "mps") -> Iterator[Accelerator]:
     """Have an accelerator for a while."""
     mode = Accelerator(name)
+    seed, other = torch.manual_seed, OTHER_WEIGHTS[name]
     backend = "torch.cuda.is_available" if name == "cuda" else "torch.backends.mps.is_available"
     with (
         patch(backend, lambda: True),
         patch("torch.cuda.get_device_name", lambda: "in disguise"),
         patch("torch.set_default_device", mode.set_default),
+        patch("torch.manual_seed", lambda number: seed(number + other)),
         mode,
     ):
         yield mode

@@ -106,6 +106,7 @@ CONSTRUCTS = {
     "emphasis": ("*a* **b** `c_d`", "*a* **b** `c_d`"),
     "code with a backtick": ("`` a`b ``", "``a`b``"),
     "signs that mean something": (r"2 \* 3 \< 4 and a\_b\_c", r"2 \* 3 &lt; 4 and a\_b\_c"),
+    "an entity": (r"A & B, `&lt;` and \&lt;", "A & B, `&lt;` and &amp;lt;"),
     "a formula in a line": ("so $a_1 < b$, then", "so $a_1 < b$, then"),
     "an equation": ("$$\nc = d\n$$", "$$\nc = d\n$$"),
     "an equation with a number": ("```{math}\n:label: eq-2\nc\n```", "$$\nc \\tag{2}\n$$"),

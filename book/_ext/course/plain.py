@@ -53,19 +53,16 @@ class PlainPage:
         """Return the cells of the page; code and outputs come from the executed notebook."""
         self.executed = executed
         cells: list[nbformat.NotebookNode] = []
-        texts: list[str] = []
-        for block in [*self.blocks(document), None]:
-            if isinstance(block, str):
-                if block.startswith("#") and texts:  # a heading begins a cell, as notebooks do
-                    cells.append(new_markdown_cell("\n\n".join(texts)))
-                    texts = []
-                texts.append(block)
-                continue
-            if texts:
-                cells.append(new_markdown_cell("\n\n".join(texts)))
-                texts = []
-            if block is not None:
+        text: nbformat.NotebookNode | None = None  # the cell that grows
+        for block in self.blocks(document):
+            if not isinstance(block, str):
+                text = None
                 cells.append(block)
+            elif text is None or block.startswith("#"):  # a heading begins a cell
+                text = new_markdown_cell(block)
+                cells.append(text)
+            else:
+                text.source += f"\n\n{block}"
         return cells
 
     def fail(self, node: nodes.Node) -> ExtensionError:
@@ -89,7 +86,8 @@ class PlainPage:
     def inline(self, node: nodes.Node) -> str:
         """Return a node within a line as Markdown, spaces at its ends kept."""
         if isinstance(node, nodes.Text):
-            text = SPECIAL.sub(r"\\\1", node.astext()).replace("<", "&lt;")
+            text = re.sub(r"&(?=#?\w+;)", "&amp;", node.astext()).replace("<", "&lt;")
+            text = SPECIAL.sub(r"\\\1", text)
             return re.sub(r"\s+", " ", text)
         if isinstance(node, nodes.math):
             return f"${bare(node.astext())}$"
