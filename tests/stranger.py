@@ -4,8 +4,9 @@
     python tests/stranger.py --oldest    # with the oldest ones that the package allows
 
 A fresh virtual environment in a fresh folder gets a kernel, and then only what the first cell of a
-notebook installs, from a wheel of this checkout. nbval runs the notebooks there and compares. With other versions than those of the site numbers may
-differ in their last digits, so there nothing is compared: what the cells assert has to hold.
+notebook installs, from a wheel of this checkout. nbval runs the notebooks there and compares. With
+other versions than those of the site numbers may differ in their last digits, so there nothing is
+compared: what the cells assert has to hold.
 """
 
 from __future__ import annotations
@@ -120,10 +121,8 @@ def main() -> int:
         python = folder / "env" / "bin" / "python"
         listing = [python, "-m", "pip", "list", "--format", "freeze"]
         installed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
-        print(
-            "the stranger has",
-            ", ".join(re.findall(r"^(?:torch|numpy|mat.*lib|d2l.*)==.*", installed, re.M)),
-        )
+        shown = re.findall(r"^(?:torch|numpy|matplotlib|d2lhelpers)==.*", installed, re.M)
+        print("the stranger has", ", ".join(shown), flush=True)
         options = ["--nbval-lax", "--nbval-kernel-name", "stranger", "--nbval-cell-timeout", "600"]
         workers = ["--numprocesses", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
         command = [sys.executable, "-m", "pytest", *options, *workers, "-c", "/dev/null"]
