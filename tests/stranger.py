@@ -112,6 +112,7 @@ def main() -> int:
         pins = oldest() if old else (ROOT / "requirements.txt").read_text().splitlines()
         constraints.write_text("\n".join(pins))
         os.environ.pop("PYTHONPATH", None)
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the Makefile: they run side by side
         os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
         make_kernel(folder)
         wheel = build_wheel(folder).as_uri()
