@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 KATEX := 0.16.22# the version inside sphinxcontrib-katex 0.9.11
+JUPYTERLAB := 4.6.6# apart, for its dependencies would slow each build by a second and a half
+LAB := $(VENV)/jupyterlab
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PORT ?= 8000
@@ -21,7 +23,7 @@ site: $(INSTALLED)
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
-test: site lint
+test: site lint $(LAB)/installed
 	$(BIN)/python tests/browser.py
 	$(BIN)/python -m pytest tests
 	$(BIN)/python tests/stranger.py
@@ -48,6 +50,11 @@ devices: $(INSTALLED)
 
 clean:
 	rm -rf _build
+
+$(LAB)/installed: Makefile | $(INSTALLED)
+	$(BIN)/python -m venv $(LAB)
+	$(LAB)/bin/python -m pip install --quiet --disable-pip-version-check jupyterlab==$(JUPYTERLAB)
+	@touch $@
 
 $(INSTALLED): requirements.txt pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_plain import NOTEBOOKS, WITHOUT_EXERCISES, raw
 
-LAB = Path(sys.executable).with_name("jupyter-lab")
+LAB = Path(sys.prefix) / "jupyterlab" / "bin" / "jupyter-lab"  # put there by the Makefile
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells, not those in view
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -36,6 +36,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not NOTEBOOKS[0].is_file():
         pytest.fail(
             f"there is no notebook in {NOTEBOOKS[0].parent}: run `make site`", pytrace=False
+        )
+    if not LAB.is_file():
+        pytest.fail(
+            f"JupyterLab is not in {LAB}: run `make test`, which installs it", pytrace=False
         )
     folder = tmp_path_factory.mktemp("lab")
     for path in NOTEBOOKS:
