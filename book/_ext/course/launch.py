@@ -24,6 +24,25 @@ PACKAGE = "d2lhelpers"
 KEPT = ("torch", "numpy", "matplotlib")  # what the package needs, and what a notebook leaves alone
 PYTHON = "3.12"  # on Binder
 WHEELS = "https://download.pytorch.org/whl/cpu"  # Binder has no GPU
+INSTALL = """\
+# @title Install PACKAGE where it is missing
+import importlib.util
+from importlib.metadata import version
+
+if importlib.util.find_spec("PACKAGE") is None:
+    # These stay as they are, if they are here.
+    kept = KEPT
+    here = [name for name in kept if importlib.util.find_spec(name)]
+    pins = " ".join(f"{name}=={version(name)}" for name in here)
+    %pip install --quiet SOURCE {pins}"""
+MISSING = """\
+# @title PACKAGE has to be here already
+import importlib.util
+
+if importlib.util.find_spec("PACKAGE") is None:
+    raise ModuleNotFoundError(
+        "PACKAGE is missing: run `pip install .` in a checkout of the course"
+    )"""
 NAME = re.compile(r"[A-Za-z0-9-]+/[\w.-]+")
 REMOTE = re.compile(
     r"(?:git@github\.com:|(?:https|ssh)://(?:[^@/]*@)?github\.com/)(.+?)(?:\.git)?/?"
@@ -95,27 +114,10 @@ def install_cell(source: str | None) -> str:
     there; if they are too old for the helper package, pip says so and changes nothing.
     """
     if source is None:
-        return (
-            f"# @title {PACKAGE} has to be here already\n"
-            "import importlib.util\n"
-            "\n"
-            f'if importlib.util.find_spec("{PACKAGE}") is None:\n'
-            "    raise ModuleNotFoundError(\n"
-            f'        "{PACKAGE} is missing: run `pip install .` in a checkout of the course"\n'
-            "    )"
-        )
-    return (
-        f"# @title Install {PACKAGE} where it is missing\n"
-        "import importlib.util\n"
-        "from importlib.metadata import version\n"
-        "\n"
-        f'if importlib.util.find_spec("{PACKAGE}") is None:\n'
-        "    # These stay as they are, if they are here.\n"
-        f"    kept = {KEPT!r}\n".replace("'", '"')
-        + "    here = [name for name in kept if importlib.util.find_spec(name)]\n"
-        '    pins = " ".join(f"{name}=={version(name)}" for name in here)\n'
-        f"    %pip install --quiet {source} {{pins}}"
-    )
+        return MISSING.replace("PACKAGE", PACKAGE)
+    kept = ", ".join(f'"{name}"' for name in KEPT)
+    code = INSTALL.replace("PACKAGE", PACKAGE).replace("KEPT", f"({kept})")
+    return code.replace("SOURCE", source)
 
 
 def binder_files(repository: Repository, requirements: str) -> dict[str, str]:

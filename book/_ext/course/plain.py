@@ -27,7 +27,8 @@ from course import quiz
 Block = str | nbformat.NotebookNode  # a piece of Markdown, or a cell of its own
 
 SPECIAL = re.compile(r"([\\`*_$])")
-STARTS_A_BLOCK = re.compile(r"(#{1,6}|[-+>=]|\d+[.)]|\|)(?=\s|$)")
+# A paragraph that begins so would be a list, a heading, a quotation or a table.
+STARTS_A_BLOCK = re.compile(r"^(\d*)((?:[.)+-]|#+)(?=\s|$)|[>|])")
 PASSED_THROUGH = (nodes.inline, addnodes.number_reference, quiz.quiz_text)
 BOXES = (nodes.document, nodes.container, nodes.compound, nodes.definition, nodes.legend)
 LISTS = (nodes.bullet_list, nodes.enumerated_list)
@@ -174,8 +175,7 @@ class PlainPage:
     def text(self, node: nodes.Node) -> str:
         """Return a node as one piece of Markdown."""
         if isinstance(node, nodes.paragraph):
-            line = self.line(node)
-            return STARTS_A_BLOCK.sub(r"\\\1", line, count=1) if line[:1] in "#-+>=|" else line
+            return STARTS_A_BLOCK.sub(r"\1\\\2", self.line(node))
         if isinstance(node, nodes.math_block):
             return self.formula(node)
         if isinstance(node, nodes.literal_block):
@@ -223,19 +223,23 @@ class PlainPage:
             level, parent = level + 1, parent.parent
         numbers = self.env.toc_secnumbers.get(self.page, {})
         anchor = "" if level == 1 else "#" + node["ids"][0]
-        number = ".".join(map(str, numbers.get(anchor, ())))
+        number = dotted(numbers.get(anchor, ()))
         title = self.line(node[0])
         heading = f"{'#' * level} {number + '. ' if number else ''}{title}"
         rest = [block for child in node.children[1:] for block in self.blocks(child)]
         return [heading, *rest]
 
+    def number(self, kind: str, node: nodes.Element) -> str:
+        """Return the number of an equation, a figure or an exercise, nothing if it has none."""
+        numbers = self.env.toc_fignumbers.get(self.page, {}).get(kind, {})
+        return next((dotted(numbers[name]) for name in node["ids"] if name in numbers), "")
+
     def formula(self, node: nodes.math_block) -> str:
         """Return an equation, with its number if it has one."""
         if node["nowrap"]:  # it brings its own environment, which may number its lines
             return str(node.astext().strip())
-        numbers = self.env.toc_fignumbers.get(self.page, {}).get("displaymath", {})
-        number = next((numbers[name] for name in node["ids"] if name in numbers), None)
-        tag = "" if number is None else f" \\tag{{{'.'.join(map(str, number))}}}"
+        number = self.number("displaymath", node)
+        tag = f" \\tag{{{number}}}" if number else ""
         return f"$$\n{node.astext().strip()}{tag}\n$$"
 
     def bullets(self, node: nodes.Element) -> str:
@@ -261,7 +265,7 @@ class PlainPage:
                 text = self.line(entry[0]) if len(entry) else ""
                 entries.append(text.replace("|", r"\|"))  # in code, too
             rows.append(f"| {' | '.join(entries)} |")
-        columns = rows[0].count(" | ") + 1
+        columns = len(entries)
         if next(iter(node.findall(nodes.thead)), None) is None:
             rows.insert(0, "|" + "  |" * columns)
         rows.insert(1, "|" + "---|" * columns)
@@ -270,13 +274,11 @@ class PlainPage:
 
     def caption(self, node: nodes.figure) -> str:
         """Return the number and the caption of a figure."""
-        numbers = self.env.toc_fignumbers.get(self.page, {}).get("figure", {})
-        number = next((numbers[name] for name in node["ids"] if name in numbers), None)
         text = " ".join(self.line(caption) for caption in node.findall(nodes.caption))
-        if number is None:
+        number = self.number("figure", node)
+        if not number:
             return text
-        name = self.env.config.numfig_format["figure"] % ".".join(map(str, number))
-        return f"**{name}.** {text}"
+        return f"**{self.env.config.numfig_format['figure'] % number}.** {text}"
 
     def code_cell(self, node: nodes.container) -> list[Block]:
         """Return an executed cell, and below it the caption of what it draws.
@@ -299,9 +301,7 @@ class PlainPage:
 
     def exercise(self, node: nodes.Element) -> list[Block]:
         """Return an exercise with its number."""
-        numbers = self.env.toc_fignumbers.get(self.page, {}).get("exercise", {})
-        number = ".".join(map(str, numbers.get(node["ids"][0], ())))
-        title = self.line(node[0])
+        number, title = self.number("exercise", node), self.line(node[0])
         rest = [block for child in node.children[1:] for block in self.unwrapped(child)]
         return [" ".join(f"### {node['title']} {number} {title}".split()), *rest]
 
@@ -330,6 +330,11 @@ class PlainPage:
         for again in node.findall(quiz.quiz_reread):
             parts.append(self.line(again))
         return [new_markdown_cell("\n\n".join(parts))]
+
+
+def dotted(number: Iterable[int]) -> str:
+    """Return a number of several parts as it is read."""
+    return ".".join(map(str, number))
 
 
 def is_title(node: nodes.Node) -> bool:
