@@ -117,6 +117,23 @@ class LSTM(nn.Module):
         return torch.stack(outputs), (H, C)
 
 
+class WithDropout(nn.Module):
+    """A layer with dropout on its inputs and its outputs (Zaremba, Sutskever & Vinyals 2014).
+
+    In training each number of the inputs (T, B, D) and of the outputs (T, B, H) is set to zero with
+    probability p, and the others are divided by 1 - p. What goes from step to step is not touched.
+    """
+
+    def __init__(self, layer: nn.Module, p: float):
+        super().__init__()
+        self.layer, self.dropout = layer, nn.Dropout(p)
+        self.input_size, self.hidden_size = layer_sizes(layer)
+
+    def forward(self, inputs: Tensor, state: State = None) -> tuple[Tensor, State]:
+        outputs, state = self.layer(self.dropout(inputs), state)
+        return self.dropout(outputs), state
+
+
 class DeepRNN(nn.Module):
     """A stack of recurrent layers, ours or torch's: each reads the outputs of the one before.
 

@@ -1,4 +1,4 @@
-"""The Witten-Bell n-gram model: what counting alone reaches, the baseline of every chapter."""
+"""N-gram models: what counting alone reaches, the baseline of every chapter."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-class WittenBell:
-    """An interpolated n-gram model with Witten-Bell smoothing (Witten & Bell 1991).
+class NGram:
+    """What n-gram models share: the counts, and the way from short contexts to long ones.
 
-    With c(h, w) the count of symbol w after context h, c(h) their sum and T(h) the number of
-    distinct symbols seen after h,
+    A context h of k symbols gives each symbol w that was seen after it a share, and what is left
+    over, rest(h), is divided as h' does, which is h without its oldest symbol:
 
-        p(w | h) = (c(h, w) + T(h) p(w | h')) / (c(h) + T(h)),
+        p(w | h) = share(h, w) + rest(h) p(w | h').
 
-    where h' is h without its oldest symbol; below the empty context stands the uniform
-    distribution. A context that never occurred is replaced by h'.
+    Below the empty context stands the uniform distribution. A context that never occurred is
+    replaced by h'. How large shares and rests are is what the models below differ in.
 
     Args:
         tokens: the text to count, integers in [0, vocab_size), shape (N,).
@@ -39,8 +39,8 @@ class WittenBell:
         # Level k holds, sorted: the contexts of length k that occur, each as (number of its
         # suffix in level k - 1) * V + oldest symbol, and the (context, next symbol) pairs.
         self._contexts: list[Ints] = []
-        self._pairs: list[tuple[Ints, Ints]] = []
-        self._totals: list[tuple[Ints, Ints]] = []
+        self._pairs: list[Ints] = []
+        self._counts: list[Ints] = []
         number = np.zeros(len(x), dtype=np.int64)  # of the context before each position
         for k in range(order):
             if k:
@@ -49,12 +49,10 @@ class WittenBell:
             else:
                 contexts = np.zeros(1, dtype=np.int64)
             pairs, counts = np.unique(number * vocab_size + x[k:], return_counts=True)
-            owner = pairs // vocab_size
-            total = np.bincount(owner, weights=counts, minlength=len(contexts)).astype(np.int64)
-            distinct = np.bincount(owner, minlength=len(contexts))
             self._contexts.append(contexts)
-            self._pairs.append((pairs, counts))
-            self._totals.append((total, distinct))
+            self._pairs.append(pairs)
+            self._counts.append(counts)
+        self._tables: dict[tuple[int, bool], tuple[Floats, Floats]] = {}
 
     def probabilities(self, tokens: Tensor, order: int | None = None) -> Floats:
         """Return p(w_i | the symbols before it) for each token i but the first, shape (N - 1,).
@@ -71,17 +69,29 @@ class WittenBell:
         for k in range(order):
             if k:
                 number = _find(self._contexts[k], number[1:], self.vocab_size, x[: len(x) - k])
-            pairs, counts = self._pairs[k]
-            at = _find(pairs, number, self.vocab_size, x[k:])
-            count = np.where(at >= 0, counts[at], 0)
-            total, distinct = (level[number] for level in self._totals[k])
-            mixed = (count + distinct * p[k:]) / (total + distinct)
+            at = _find(self._pairs[k], number, self.vocab_size, x[k:])
+            key = k, k == order - 1
+            if key not in self._tables:
+                self._tables[key] = self._table(*key)
+            shares, rests = self._tables[key]
+            mixed = np.where(at >= 0, shares[at], 0.0) + rests[number] * p[k:]
             p[k:] = np.where(number >= 0, mixed, p[k:])
         return p[1:]
 
     def perplexity(self, tokens: Tensor, order: int | None = None) -> float:
         """Return exp(mean of -ln p) over all tokens but the first, which has no context."""
         return float(np.exp(-np.log(self.probabilities(tokens, order)).mean()))
+
+    def _table(self, k: int, longest: bool) -> tuple[Floats, Floats]:
+        """Return the share of each pair of level k, and the rest of each context.
+
+        `longest` tells whether these are the longest contexts of the model that is asked.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define _table")
+
+    def _owners(self, k: int) -> Ints:
+        """Return the number of the context of each pair of level k."""
+        return self._pairs[k] // self.vocab_size
 
     def _checked(self, tokens: Tensor, order: int) -> Ints:
         x: Ints = tokens.cpu().numpy().astype(np.int64)
@@ -96,6 +106,68 @@ class WittenBell:
                 "encode the text with the vocabulary of the model"
             )
         return x
+
+
+class WittenBell(NGram):
+    """Witten-Bell smoothing (Witten & Bell 1991): simple, and good where the text is short.
+
+    With c(h, w) the count of symbol w after context h, c(h) their sum and T(h) the number of
+    distinct symbols seen after h,
+
+        p(w | h) = (c(h, w) + T(h) p(w | h')) / (c(h) + T(h)).
+
+    Args and errors as of `NGram`.
+    """
+
+    def _table(self, k: int, longest: bool) -> tuple[Floats, Floats]:
+        owners, size = self._owners(k), len(self._contexts[k])
+        total = np.bincount(owners, weights=self._counts[k], minlength=size)
+        distinct = np.bincount(owners, minlength=size)
+        return self._counts[k] / (total + distinct)[owners], distinct / (total + distinct)
+
+
+class KneserNey(NGram):
+    """Interpolated modified Kneser-Ney smoothing (Chen & Goodman 1999, section 3).
+
+    With c(h, w) the count of symbol w after context h and c(h) their sum,
+
+        p(w | h) = (c(h, w) - D) / c(h) + rest(h) p(w | h'),
+
+    where the discount D depends on the count: D_1 for a count of 1, D_2 for 2, D_3 for more. What
+    is taken off is the rest. In the contexts shorter than the longest, c(h, w) is not how often hw
+    occurs but how many different symbols occur before it: a symbol that follows one context alone
+    is improbable after others. The discounts follow from the numbers n_1 to n_4 of pairs with a
+    count of 1 to 4, their equation 26: Y = n_1 / (n_1 + 2 n_2), D_i = i - (i + 1) Y n_{i+1} / n_i.
+    Where one of n_1 to n_4 is zero, as in a short text, every discount is 1/2.
+
+    Args and errors as of `NGram`.
+    """
+
+    def _table(self, k: int, longest: bool) -> tuple[Floats, Floats]:
+        owners, size = self._owners(k), len(self._contexts[k])
+        counts = self._counts[k] if longest else self._symbols_before(k)
+        discounts = _discounts(counts)[counts.clip(max=3)]
+        total = np.bincount(owners, weights=counts, minlength=size)
+        taken = np.bincount(owners, weights=discounts, minlength=size)
+        # A context with nothing before it, at the very start of the text, leaves all to h'.
+        rests = np.divide(taken, total, out=np.ones(size), where=total > 0)
+        return (counts - discounts) / total.clip(min=1)[owners], rests
+
+    def _symbols_before(self, k: int) -> Ints:
+        """Return the number of different symbols that occur before each pair of level k."""
+        suffixes = self._contexts[k + 1][self._owners(k + 1)] // self.vocab_size
+        keys = suffixes * self.vocab_size + self._pairs[k + 1] % self.vocab_size
+        return np.bincount(np.searchsorted(self._pairs[k], keys), minlength=len(self._pairs[k]))
+
+
+def _discounts(counts: Ints) -> Floats:
+    """Return the discount of a count of 0, 1, 2, and 3 or more."""
+    n = np.bincount(counts, minlength=5)[:5].astype(np.float64)
+    if not n[1:].all():
+        return np.array([0.0, 0.5, 0.5, 0.5])
+    Y = n[1] / (n[1] + 2 * n[2])
+    i = np.arange(1, 4)
+    return np.concatenate([[0.0], np.clip(i - (i + 1) * Y * n[2:] / n[1:4], 0.0, None)])
 
 
 def _find(keys: Ints, number: Ints, vocab_size: int, symbol: Ints) -> Ints:

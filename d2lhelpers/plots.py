@@ -80,16 +80,16 @@ def plot_lines(
 def plot_learning_curves(
     histories: Mapping[str, History], baselines: Mapping[str, float] | None = None
 ) -> Figure:
-    """Draw perplexity over epochs: held-out text solid, training text dashed, baselines level."""
+    """Draw perplexity over epochs: validation text solid, training text dashed, baselines level."""
     figure = Figure(figsize=(6.0, 3.6), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="perplexity")
     for (name, history), colour in zip(histories.items(), cycle(COLOURS), strict=False):
-        epochs = range(1, len(history.held_out) + 1)
-        axes.plot(epochs, history.held_out, color=colour, label=f"{name}, held-out")
+        epochs = range(1, len(history.validation) + 1)
+        axes.plot(epochs, history.validation, color=colour, label=f"{name}, validation")
         axes.plot(epochs, history.training, "--", color=colour, label=f"{name}, training")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _add_levels(figure, baselines or {})
-    _set_log(axes, "y", [value for h in histories.values() for value in h.held_out])
+    _set_log(axes, "y", [value for h in histories.values() for value in h.validation])
     axes.legend()
     return figure
 

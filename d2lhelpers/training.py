@@ -32,6 +32,8 @@ class TrainConfig:
         clip_norm: largest norm the whole gradient may have; None leaves it as it is.
         sampling: "consecutive" carries the state from window to window, "random" does not.
         seed: of the offset and the order of the windows.
+        keep_best: end with the weights of the epoch that was best on the validation part, instead
+            of those of the last.
     """
 
     epochs: int = 10
@@ -42,6 +44,7 @@ class TrainConfig:
     clip_norm: float | None = 1.0
     sampling: Literal["consecutive", "random"] = "consecutive"
     seed: int = 0
+    keep_best: bool = False
 
     def __post_init__(self) -> None:
         check_positive_int(epochs=self.epochs, batch_size=self.batch_size, num_steps=self.num_steps)
@@ -60,12 +63,12 @@ class History:
     """What a training run measured, one entry an epoch unless said otherwise.
 
     `training` is the perplexity met on the way through the epoch, while the weights change;
-    `held_out` is that of the weights at its end; `seconds` is training time alone;
-    `gradient_norms` has one entry a step, taken before clipping.
+    `validation` is that of the weights at its end, on the validation part; `seconds` is training
+    time alone; `gradient_norms` has one entry a step, taken before clipping.
     """
 
     training: list[float] = field(default_factory=list)
-    held_out: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     gradient_norms: list[float] = field(default_factory=list)
     tokens_per_second: float = 0.0
@@ -82,7 +85,7 @@ def train(
     """
     check_vocabulary(model, corpus.vocabulary)
     device = model.output.weight.device
-    tokens, held_out = corpus.training.to(device), corpus.held_out.to(device)
+    tokens, validation = corpus.training.to(device), corpus.validation.to(device)
     # Long enough whatever the offset? (Random batches ask for the same length.)
     consecutive_batches(tokens, config.batch_size, config.num_steps, config.num_steps - 1)
     kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -90,8 +93,8 @@ def train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs)
     generator = torch.Generator().manual_seed(config.seed)
     carry = config.sampling == "consecutive"
-    history = History()
-    table = ProgressTable(["epoch", "training", "held-out", "seconds"], config.epochs, show)
+    history, best = History(), model.state_dict()
+    table = ProgressTable(["epoch", "training", "validation", "seconds"], config.epochs, show)
     for epoch in range(1, config.epochs + 1):
         if carry:
             offset = int(torch.randint(config.num_steps, (), generator=generator, device="cpu"))
@@ -104,12 +107,16 @@ def train(
         history.seconds.append(time.perf_counter() - start)
         schedule.step()
         history.training.append(exp(loss))
-        history.held_out.append(perplexity(model, held_out))
-        if math.isnan(history.held_out[-1]):  # the last update did it: no loss has shown it yet
+        history.validation.append(perplexity(model, validation))
+        if math.isnan(history.validation[-1]):  # the last update did it: no loss has shown it yet
             check_finite(torch.tensor(math.nan), len(norms))
         history.gradient_norms += norms
-        row = (history.training[-1], history.held_out[-1], sum(history.seconds))
+        if config.keep_best and history.validation[-1] == min(history.validation):
+            best = {name: value.clone() for name, value in model.state_dict().items()}
+        row = (history.training[-1], history.validation[-1], sum(history.seconds))
         table.add(str(epoch), *(f"{value:.2f}" for value in row))
+    if config.keep_best:
+        model.load_state_dict(best)
     history.tokens_per_second = config.epochs * len(tokens) / sum(history.seconds)
     return history
 
@@ -172,22 +179,32 @@ def exp(value: float) -> float:
         return math.inf
 
 
-@torch.no_grad()
 def perplexity(model: LanguageModel, tokens: Tensor, batch_size: int = 8) -> float:
     """Return exp(total cross-entropy / number of tokens) of a text, shape (N,).
 
-    The text is read as `batch_size` streams (fewer if it is shorter), each with its state carried
-    from start to end; each token but the first, and fewer than `batch_size` at the end, is
-    predicted once. Of a model that has diverged it is infinite or NaN. Raises `ValueError` if
-    there are fewer than two tokens.
+    The text is read as `batch_size` streams, as `log_probabilities` does. Of a model that has
+    diverged it is infinite or NaN. Raises as `log_probabilities`.
+    """
+    return exp(-log_probabilities(model, tokens, batch_size).mean().item())
+
+
+@torch.no_grad()
+def log_probabilities(model: LanguageModel, tokens: Tensor, batch_size: int = 1) -> Tensor:
+    """Return ln p(w_i | the tokens before it) for each token but the first, in float64.
+
+    The text, shape (N,), is read as `batch_size` streams side by side (fewer if it is shorter),
+    each with its state carried from start to end. With one stream every token has all the text
+    before it; with more it is faster, a stream begins without a past, and fewer than `batch_size`
+    tokens at the end are left out. Shape (N - 1 - what is left out,), in the order of the text, on
+    the CPU. Raises `ValueError` if there are fewer than two tokens.
     """
     check_positive_int(batch_size=batch_size)
     batch_size = max(1, min(batch_size, len(tokens) - 1))
     num_steps = max(1, min(250, (len(tokens) - 1) // batch_size))
-    state, total, count = None, 0.0, 0
+    state, parts = None, []
     with mode(model, training=False):
         for X, Y in consecutive_batches(tokens, batch_size, num_steps):
             logits, state = model(X, state)
-            total += F.cross_entropy(logits.flatten(0, 1), Y.flatten(), reduction="sum").item()
-            count += Y.numel()
-    return exp(total / count)
+            log_p = logits.log_softmax(2).gather(2, Y[..., None])[..., 0]  # (T, B)
+            parts.append(log_p.cpu().double())
+    return torch.cat(parts).T.flatten()

@@ -18,8 +18,8 @@ torch.set_num_threads(1)  # the models here are too small to gain from more
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
-    """The first 3,000 characters of the story."""
-    return load_corpus("story", max_characters=3000)
+    """The first 3,500 characters of the story."""
+    return load_corpus("story", max_characters=3500)
 
 
 @pytest.fixture

@@ -117,12 +117,12 @@ def test_a_model_trains_predicts_and_writes_there(
         history = train(model, corpus, TrainConfig(epochs=2, num_steps=20), show=False)
         assert all(elsewhere.is_there(p) for p in model.parameters())
         text = generate(model, corpus.vocabulary, "the ", 20)
-        return history.held_out, perplexity(model, corpus.held_out), text
+        return history.validation, perplexity(model, corpus.validation), text
 
     first = result()
     assert first == result(), "the same seed gives another model"
     assert first[0][-1] == first[1]
-    assert WittenBell(corpus.training, 3, V).perplexity(corpus.held_out) < first[1]
+    assert WittenBell(corpus.training, 3, V).perplexity(corpus.validation) < first[1]
 
 
 def test_tasks_are_learned_there(elsewhere: Accelerator) -> None:

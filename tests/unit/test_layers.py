@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from d2lhelpers.layers import GRU, LSTM, RNN, Bidirectional, DeepRNN, reverse
+from d2lhelpers.layers import GRU, LSTM, RNN, Bidirectional, DeepRNN, WithDropout, reverse
 from d2lhelpers.model import LanguageModel
 
 few = st.integers(1, 5)
@@ -314,3 +314,24 @@ def test_errors_name_input_rule_and_fix(call, message: str) -> None:
 
 def both(lengths: Tensor) -> object:
     return Bidirectional(RNN(2, 3), RNN(2, 3))(torch.randn(4, 3, 2), lengths=lengths)
+
+
+@pytest.mark.parametrize("layer", [RNN(40, 50), LSTM(40, 50), nn.GRU(40, 50)])
+def test_dropout_on_inputs_and_outputs_and_not_along_time(layer: nn.Module) -> None:
+    torch.manual_seed(0)
+    dropped = WithDropout(layer, 0.5)
+    seen: list[Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    inputs = torch.randn(20, 4, 40)
+    outputs, state = dropped(inputs)
+    handle.remove()
+    kept = seen[0] != 0
+    assert 0.45 < kept.float().mean() < 0.55
+    torch.testing.assert_close(seen[0][kept], 2 * inputs[kept])
+    expected, expected_state = layer(seen[0])
+    kept = outputs != 0
+    assert 0.45 < kept.float().mean() < 0.55
+    torch.testing.assert_close(outputs[kept], 2 * expected[kept])
+    torch.testing.assert_close(state, expected_state)
+    torch.testing.assert_close(dropped.eval()(inputs), layer(inputs))
+    assert LanguageModel(dropped, 5)(torch.zeros(3, 2, dtype=torch.int64))[0].shape == (3, 2, 5)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -21,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lhelpers import text
-from d2lhelpers.ngram import WittenBell
+from d2lhelpers.ngram import KneserNey, WittenBell
 from d2lhelpers.text import LETTERS_AND_SPACE, Vocabulary, load_corpus, load_text, simplify
 
 BOM = b"\xef\xbb\xbf"
@@ -114,31 +115,80 @@ def test_story_is_prose_not_a_template() -> None:
 def test_story_is_about_as_predictable_as_the_real_book() -> None:
     corpus = load_corpus()
     model = WittenBell(corpus.training, order=5, vocab_size=27)
-    assert 15.5 <= model.perplexity(corpus.held_out, order=1) <= 18
-    assert 3.6 <= model.perplexity(corpus.held_out) <= 4.7
+    assert 15.5 <= model.perplexity(corpus.test, order=1) <= 18
+    assert 3.3 <= model.perplexity(corpus.test) <= 4.7
 
 
+def test_the_storys_test_part_is_the_typical_tenth() -> None:
+    """Each tenth is predicted by Kneser-Ney counts of the other nine: this one is in the middle."""
+    tokens = load_corpus().vocabulary.encode(simplify(load_text("story")))
+    edges = [round(len(tokens) * k / 10) for k in range(11)]
+    folds = []
+    for start, stop in pairwise(edges):
+        rest = torch.cat([tokens[:start], tokens[stop:]])
+        model = KneserNey(rest, 9, 27)
+        folds.append(min(model.perplexity(tokens[start:stop], n) for n in range(5, 10)))
+    assert sorted(folds).index(folds[6]) in (4, 5)
+    assert folds[9] == max(folds) > 1.08 * folds[6]
+    torch.testing.assert_close(load_corpus().test[:10_000], tokens[edges[6] :][:10_000])
+
+
+@pytest.mark.real_book("time_machine")
 def test_time_machine_is_the_real_book() -> None:
-    """From the cache, or from the network where the cache lacks it: no book, no pass."""
     corpus = load_corpus("time_machine")
-    model = WittenBell(corpus.training, order=6, vocab_size=27)
-    found = [model.perplexity(corpus.held_out, order) for order in range(1, 7)]
+    both = torch.cat([corpus.training, corpus.validation])  # as in the literature: 90 % to count
+    model = WittenBell(both, order=6, vocab_size=27)
+    found = [model.perplexity(corpus.test, order) for order in range(1, 7)]
     expected = ["16.7", "9.6", "6.38", "4.63", "4.09", "4.16"]
     digits = [len(figure.split(".")[1]) for figure in expected]
     assert [f"{p:.{d}f}" for p, d in zip(found, digits, strict=True)] == expected
+    assert f"{KneserNey(both, 7, 27).perplexity(corpus.test):.2f}" == "3.69"
+
+
+@pytest.mark.real_book("tiny_shakespeare")
+def test_tiny_shakespeare_is_split_as_nanogpt_splits_it() -> None:
+    corpus = load_corpus("tiny_shakespeare", letters_only=False)
+    assert len(corpus.vocabulary) == 65
+    both = torch.cat([corpus.training, corpus.validation])
+    assert (len(both), len(corpus.test)) == (1_003_854, 111_540)
+    model = KneserNey(both, 7, 65)
+    assert f"{math.log(model.perplexity(corpus.test)):.3f}" == "1.517"
 
 
 # --- Splitting and simplifying
 
 
-@pytest.mark.parametrize("held_out", [0.1, 0.25, 0.9])
-def test_corpus_is_the_text_split_once(held_out: float) -> None:
-    corpus = load_corpus("story", held_out=held_out, max_characters=1000)
-    assert len(corpus.held_out) == 1000 * held_out
-    assert corpus.training.dtype == corpus.held_out.dtype == torch.int64
+@pytest.mark.parametrize(
+    ("held_out", "test_at"), [(0.1, None), (0.25, 0.6), (0.4, 0.6), (0.1, 0.1)]
+)
+def test_corpus_is_the_text_split_once(held_out: float, test_at: float | None) -> None:
+    corpus = load_corpus("story", held_out=held_out, test_at=test_at, max_characters=1000)
+    assert len(corpus.validation) == len(corpus.test) == 1000 * held_out
+    assert corpus.training.dtype == corpus.validation.dtype == corpus.test.dtype == torch.int64
     assert corpus.vocabulary.symbols == LETTERS_AND_SPACE
-    whole = corpus.vocabulary.decode(torch.cat([corpus.training, corpus.held_out]))
-    assert whole == simplify(load_text("story"))[:1000]
+    start = round(1000 * (0.6 if test_at is None else test_at)) - len(corpus.validation)
+    parts = [corpus.training[:start], corpus.validation, corpus.test, corpus.training[start:]]
+    assert corpus.vocabulary.decode(torch.cat(parts)) == simplify(load_text("story"))[:1000]
+
+
+@given(
+    size=st.integers(6, 200),
+    held_out=st.floats(0.01, 0.49),
+    test_at=st.none() | st.floats(0, 1),
+)
+def test_corpus_has_every_character_in_one_part(size, held_out, test_at) -> None:
+    options = {"held_out": held_out, "test_at": test_at, "max_characters": size}
+    try:
+        corpus = load_corpus("story", **options)
+    except ValueError as error:
+        assert re.search(r"test_at is .*; try|leaves .* characters to train on", str(error))  # noqa: PT017
+        return
+    parts = [corpus.training, corpus.validation, corpus.test]
+    assert sum(map(len, parts)) == size
+    assert len(corpus.validation) == len(corpus.test) == size - int(size * (1 - held_out))
+    assert sorted(torch.cat(parts).tolist()) == sorted(
+        corpus.vocabulary.encode(simplify(load_text("story"))[:size]).tolist()
+    )
 
 
 @given(st.text())
@@ -171,7 +221,7 @@ def test_own_file_in_any_language(tmp_path: Path, own: str, mark: bytes) -> None
     path.write_bytes(mark + own.encode())
     corpus = load_corpus(path, letters_only=False)
     assert corpus.vocabulary.symbols == "".join(sorted(set(own)))
-    assert corpus.vocabulary.decode([*corpus.training, *corpus.held_out]) == own
+    assert corpus.vocabulary.decode([*corpus.training, *corpus.validation, *corpus.test]) == own
     assert load_text(str(path)) == own
 
 
@@ -191,7 +241,7 @@ def test_decode_inverts_encode(own: str) -> None:
         (b"a caf\xe9", r"own\.txt is not UTF-8: byte 0xe9 at offset 5; save it as UTF-8"),
         (BOM + b"a caf\xe9", r"own\.txt is not UTF-8: byte 0xe9 at offset 8; save it as UTF-8"),
         ("1984 年".encode(), r"own\.txt has 6 characters but fewer than two letters.*=False"),
-        (b"too short", r"own\.txt leaves 8 .* and 1 held out: both parts need .*use a longer"),
+        (b"too short", r"own\.txt leaves 7 characters to train on and 1 each .*all parts need .*use a longer"),
     ],
 )
 def test_own_file_that_will_not_do(tmp_path: Path, content: bytes, message: str) -> None:
@@ -208,15 +258,21 @@ def test_missing_file(source: str | Path) -> None:
 
 
 def test_unknown_corpus() -> None:
-    message = "no corpus is called 'time-machine': choose 'story', 'time_machine', or pass the path"
+    message = "no corpus is called 'time-machine': choose 'story', 'time_machine', 'tiny_shake"
     with pytest.raises(ValueError, match=message):
         load_corpus("time-machine")
 
 
-@pytest.mark.parametrize("held_out", [0, 1, -0.1, 1.5, math.nan])
+@pytest.mark.parametrize("held_out", [0, 0.5, 1, -0.1, 1.5, math.nan])
 def test_held_out_must_be_a_fraction(held_out: float) -> None:
-    with pytest.raises(ValueError, match=f"held_out is {held_out}: .*between 0 and 1; try"):
+    with pytest.raises(ValueError, match=f"held_out is {held_out}: .*between 0 and 0.5; try"):
         load_corpus(held_out=held_out)
+
+
+@pytest.mark.parametrize("test_at", [0, 0.05, 0.95, 1, -0.1, math.nan])
+def test_both_parts_must_fit(test_at: float) -> None:
+    with pytest.raises(ValueError, match=f"test_at is {test_at}: .*between 0.1 and 0.9, .*; try"):
+        load_corpus(test_at=test_at)
 
 
 @pytest.mark.parametrize(("number", "error"), [(0, ValueError), (-5, ValueError), (2.5, TypeError)])

@@ -18,6 +18,7 @@ from d2lhelpers.training import (
     TrainConfig,
     check_finite,
     clip_gradients,
+    log_probabilities,
     perplexity,
     train,
     train_epoch,
@@ -119,8 +120,8 @@ def test_history_reports_the_perplexities_of_both_parts(corpus: Corpus, new_mode
         math.exp(cross_entropy(model, corpus.training[offset:], 3)) for offset in range(10)
     ]
     assert any(history.training[0] == pytest.approx(p, rel=1e-9) for p in possible)
-    expected = math.exp(cross_entropy(model, corpus.held_out, 8))
-    assert history.held_out == pytest.approx([expected], rel=1e-9)
+    expected = math.exp(cross_entropy(model, corpus.validation, 8))
+    assert history.validation == pytest.approx([expected], rel=1e-9)
 
 
 def test_perplexity_of_a_text_too_short(corpus: Corpus, new_model) -> None:
@@ -131,6 +132,18 @@ def test_perplexity_of_a_text_too_short(corpus: Corpus, new_model) -> None:
     assert perplexity(model, corpus.training[:3]) == perplexity(model, corpus.training[:3], 2)
     with pytest.raises(ValueError, match="batch_size is 0: it must be positive; pass"):
         perplexity(model, corpus.training, batch_size=0)
+
+
+def test_log_probabilities_are_those_of_each_token(corpus: Corpus, new_model) -> None:
+    model, tokens = new_model(), corpus.test[:41]
+    found = log_probabilities(model, tokens)
+    logits = model(tokens[:-1, None])[0][:, 0].detach()
+    expected = logits.log_softmax(1)[range(40), tokens[1:]]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+    two = log_probabilities(model, tokens, 2)  # the second stream begins without a past
+    torch.testing.assert_close(two[:20], expected[:20], rtol=0, atol=1e-10)
+    torch.testing.assert_close(two[20:], log_probabilities(model, tokens[20:]), rtol=0, atol=1e-10)
+    assert perplexity(model, tokens, 2) == pytest.approx(math.exp(-two.mean()))
 
 
 # --- The loop
@@ -144,15 +157,27 @@ def test_training_helps_and_the_seed_settles_it(
     config = replace(CONFIG, sampling=sampling, optimizer=optimizer)
     config = replace(config, learning_rate=1.0) if optimizer == "sgd" else config
     histories = [train(new_model(), corpus, config, show=False) for _ in range(2)]
-    measured = [(h.training, h.held_out, h.gradient_norms) for h in histories]
+    measured = [(h.training, h.validation, h.gradient_norms) for h in histories]
     assert measured[0] == measured[1]
     history = histories[0]
-    assert history.held_out[-1] < 0.9 * perplexity(new_model(), corpus.held_out)
+    assert history.validation[-1] < 0.9 * perplexity(new_model(), corpus.validation)
     assert history.training[-1] < history.training[0]
-    assert len(history.training) == len(history.held_out) == len(history.seconds) == 3
+    assert len(history.training) == len(history.validation) == len(history.seconds) == 3
     assert history.tokens_per_second > 0
     other = train(new_model(), corpus, replace(config, seed=1), show=False)
     assert other.training != history.training
+
+
+def test_keep_best_ends_with_the_weights_of_the_best_epoch(corpus: Corpus, new_model) -> None:
+    """A rate that makes later epochs worse: the last weights are not the best ones."""
+    config = TrainConfig(epochs=12, batch_size=4, num_steps=10, learning_rate=0.1, seed=3)
+    last, best = new_model(), new_model()
+    history = train(last, corpus, config, show=False)
+    again = train(best, corpus, replace(config, keep_best=True), show=False)
+    assert again.validation == history.validation
+    assert min(history.validation) < history.validation[-1]
+    assert perplexity(last, corpus.validation) == history.validation[-1]
+    assert perplexity(best, corpus.validation) == min(history.validation)
 
 
 @pytest.mark.parametrize("clip_norm", [0.05, None])
@@ -210,7 +235,7 @@ def test_table_is_shown_only_on_demand(corpus: Corpus, new_model, capsys) -> Non
     assert len(lines) == 1 + CONFIG.epochs
     epoch, *figures = lines[-1].split()
     assert epoch == "3"
-    assert figures[:2] == [f"{history.training[-1]:.2f}", f"{history.held_out[-1]:.2f}"]
+    assert figures[:2] == [f"{history.training[-1]:.2f}", f"{history.validation[-1]:.2f}"]
 
 
 # --- What cannot work
@@ -246,7 +271,7 @@ def test_loss_that_turns_nan_is_named(
 def test_perplexity_too_large_for_a_float_is_infinite(corpus: Corpus, new_model) -> None:
     config = replace(CONFIG, epochs=1, optimizer="sgd", learning_rate=1e6, clip_norm=None)
     history = train(new_model(), corpus, config, show=False)
-    assert (history.training, history.held_out) == ([math.inf], [math.inf])
+    assert (history.training, history.validation) == ([math.inf], [math.inf])
 
 
 def test_model_for_another_vocabulary(corpus: Corpus, new_model) -> None:
