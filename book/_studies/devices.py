@@ -7,7 +7,6 @@ d2lhelpers/measurements/devices.json in place of earlier ones of the same device
 CUDA_VISIBLE_DEVICES= set to nothing it measures the CPU of a machine that has a GPU.
 """
 
-import datetime
 import json
 import os
 import platform
@@ -17,8 +16,8 @@ from pathlib import Path
 
 import jupytext
 import torch
-from long_lag import cpu
 from nbclient import NotebookClient
+from record import MEASUREMENTS, cpu, today
 from torch import nn
 
 from d2lhelpers.device import use_device
@@ -27,7 +26,7 @@ from d2lhelpers.model import LanguageModel
 from d2lhelpers.training import train_epoch
 
 BOOK = Path(__file__).parents[1]
-OUT = BOOK.parent / "d2lhelpers" / "measurements" / "devices.json"
+OUT = MEASUREMENTS / "devices.json"
 LAYERS = {"RNN": (RNN, nn.RNN), "GRU": (GRU, nn.GRU), "LSTM": (LSTM, nn.LSTM)}
 VOCABULARY, INPUT, NUM_STEPS = 27, 64, 35
 SIZES = {"small": (256, 32), "large": (1024, 256)}  # hidden units, windows in a batch
@@ -88,7 +87,7 @@ def main() -> None:
     measured = {
         "name": name, "kind": device.type, "threads": torch.get_num_threads(),
         "cores": os.cpu_count(), "command": "make devices", "os": platform.system(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": today(),
         "python": platform.python_version(), "torch": torch.__version__,
         "chapters": chapter_seconds(), "layers": layer_speeds(device),
     }  # fmt: skip

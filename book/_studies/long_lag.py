@@ -5,23 +5,17 @@ d2lhelpers/measurements/long_lag.json, which the LSTM chapter shows. Each is tra
 learning rates, so that a failure is not that of a rate which happens to suit another layer.
 """
 
-import datetime
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import cast
 
 import torch
+from record import machine, today, write
 from torch import nn
 
 from d2lhelpers.layers import RNN
 from d2lhelpers.tasks import ADDING_CHANCE, Adder, adding_problem, task_loss, train_on_task
 
-OUT = Path(__file__).parents[2] / "d2lhelpers" / "measurements" / "long_lag.json"
 LENGTHS = (10, 20, 50, 100, 200)
 SEEDS = (0, 1, 2)
 BATCH, STEPS, TESTED = 64, 1500, 2000
@@ -70,23 +64,6 @@ def run(name: str, length: int, seed: int, rate: float) -> dict[str, object]:
     }  # fmt: skip
 
 
-def cpu() -> str:
-    """Return the model of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def write(study: dict[str, object]) -> None:
-    """Write the study, one line for each result."""
-    rows = ",\n".join(f"  {json.dumps(row)}" for row in cast(list[object], study["results"]))
-    text = json.dumps(study | {"results": []}, indent=1)
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(text.replace("[]\n}", f"[\n{rows}\n ]\n}}\n"), encoding="utf-8")
-
-
 def main() -> None:
     """Run the whole study and write it down."""
     torch.set_num_threads(1)
@@ -104,11 +81,8 @@ def main() -> None:
     study = {
         "task": "adding problem, sequences of `length` steps",
         "command": "python book/_studies/long_lag.py",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": {
-            "cpu": cpu(), "cores": os.cpu_count(), "threads": 1, "os": platform.system(),
-            "python": platform.python_version(), "torch": torch.__version__,
-        },
+        "date": today(),
+        "machine": machine(),
         "settings": {
             "batch_size": BATCH, "steps": STEPS, "optimizer": "Adam",
             "learning_rates": LEARNING_RATES, "clip_norm": 1.0, "test_sequences": TESTED,
@@ -118,7 +92,7 @@ def main() -> None:
         "cpu_seconds": round(sum(float(str(r["cpu_seconds"])) for r in results)),
         "results": results,
     }  # fmt: skip
-    write(study)
+    write("long_lag", study)
 
 
 if __name__ == "__main__":
