@@ -1,8 +1,8 @@
 """Perplexity against the length of the training text: counting, RNN, GRU, LSTM, and mixtures.
 
 Run by `make study`. Trains on the first so many characters of the training part of *Tiny
-Shakespeare* and writes d2lhelpers/measurements/corpus_size.json, which the LSTM chapter shows: about
-two hours on one core. A run that is there already is not repeated: the study can be stopped and
+Shakespeare* and writes d2lhelpers/measurements/corpus_size.json, which the LSTM chapter shows:
+about two hours on one core. A run that is there is not repeated: the study can be stopped and
 goes on.
 
 All choices (n of the counting, epochs and dropout of the networks) are made on one validation text.
