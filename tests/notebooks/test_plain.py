@@ -76,7 +76,8 @@ def test_every_citation_leads_to_the_work(path: Path) -> None:
     source = (ROOT / "book" / f"{path.stem}.md").read_text(encoding="utf-8")
     text = markdown(nbformat.read(path, as_version=4))
     roles = re.findall(r"\{cite:[pt]\}`([^`]+)`", source)
-    links = re.findall(r"\]\(https?://(?:doi\.org|arxiv\.org|proceedings|jmlr|openreview)", text)
+    hosts = r"doi\.org|arxiv\.org|proceedings|jmlr|openreview|people\.idsia|d2l\.ai"
+    links = re.findall(rf"\]\(https?://(?:{hosts})", text)
     assert len(links) >= sum(len(role.split(",")) for role in roles)
     assert bool(roles) == (path.stem not in WITHOUT_EXERCISES)
 

@@ -18,6 +18,11 @@ from course.launch import Repository, install_cell
 from course.plain import PlainPage
 
 FOLDER = "notebooks"
+LICENSE = "MIT AND CC-BY-4.0"  # the code, and the text with its figures; the story is apart
+LICENSES = (
+    "Code: MIT. Text and figures: CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). "
+    "The story: CC0 1.0."
+)
 
 
 def read(env: BuildEnvironment, page: str) -> nbformat.NotebookNode | None:
@@ -71,12 +76,11 @@ def plain_notebook(
     site = repository.site if repository else None
     install = new_code_cell(install_cell(repository.archive if repository else None))
     install.metadata["cellView"] = "form"  # Colab shows its title alone
-    link = []
+    head = f"By {app.config.author}. {LICENSES}"
     if site:
-        text = f"*This is a page of [{app.config.html_title}]({site}{page}.html) as a notebook.*"
-        link = [new_markdown_cell(text)]
+        head = f"This is a page of [{app.config.html_title}]({site}{page}.html). {head}"
     cells = PlainPage(app.env, page, site).cells(document, notebook)
-    notebook.cells = [install, *link, *cells]
+    notebook.cells = [install, new_markdown_cell(f"*{head}*"), *cells]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # they are drawn at random, and two builds should agree
     closed = [c for c in notebook.cells if c.metadata.get("jp-MarkdownHeadingCollapsed")]
@@ -84,6 +88,8 @@ def plain_notebook(
         cell.metadata["id"] = cell.id  # by which Colab knows it
     for name in ("jupytext", "source_map"):
         notebook.metadata.pop(name, None)
+    notebook.metadata["authors"] = [{"name": app.config.author}]
+    notebook.metadata["license"] = LICENSE
     colab = notebook.metadata.setdefault("colab", {})
     colab["collapsed_sections"] = [cell.id for cell in closed]
     return notebook
