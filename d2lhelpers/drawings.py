@@ -6,6 +6,7 @@ Lengths are inches and the origin is the lower left corner.  One colour means on
 every figure: inputs, states, outputs, operators, gradients.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -119,8 +120,12 @@ def _line(
     *,
     dashed: bool = False,
     head: bool = True,
+    over: bool = False,
 ) -> None:
-    """A line through ``points`` with rounded corners, and an arrow head at the last point."""
+    """A line through ``points`` with rounded corners, and an arrow head at the last point.
+
+    It runs under the boxes, or ``over`` them.
+    """
     corners = [np.array(point) for point in points]
     along = (corners[-1] - corners[-2]) / np.linalg.norm(corners[-1] - corners[-2])
     across = np.array([-along[1], along[0]])
@@ -137,7 +142,7 @@ def _line(
     axes.add_patch(
         PathPatch(
             Path(np.array(vertices), codes), fill=False, edgecolor=colour.line, lw=1.6,
-            linestyle=(0, (3.0, 1.6)) if dashed else "solid", zorder=1, clip_on=False,
+            linestyle=(0, (3.0, 1.6)) if dashed else "solid", zorder=1 + over, clip_on=False,
         )
     )  # fmt: skip
     if head:
@@ -346,12 +351,13 @@ def draw_gru_cell() -> Figure:
 def draw_lstm_cell() -> Figure:
     """Draw one step of long short-term memory from the inside, its four products fused in one.
 
-    It agrees with ``[i f c o] = X_t W_x + H_{t-1} W_h + b``, ``C_t = F_t * C_{t-1} + I_t *
-    candidate`` and ``H_t = O_t * tanh(C_t)``, where the three gates are sigmoids of i, f and o
-    and the candidate is tanh of c (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
+    The sum is one matrix of four blocks of columns, and each activation reads its own. It agrees
+    with ``[i f c o] = X_t W_x + H_{t-1} W_h + b``, ``C_t = F_t * C_{t-1} + I_t * candidate``
+    and ``H_t = O_t * tanh(C_t)``, where the three gates are sigmoids of i, f and o and the
+    candidate is tanh of c (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
     """
     outer, forget, entry, fresh, branch, output, right = 0.46, 1.15, 2.25, 3.32, 4.08, 4.8, 5.5
-    below, product, summed, bus, gates, meet, memory = 0.35, 1.05, 1.75, 2.3, 2.85, 3.85, 4.65
+    below, product, summed, blocks, gates, meet, memory = 0.35, 1.05, 1.75, 2.5, 3.25, 4.25, 5.05
     operator, small, tanh, radius = 0.9, 0.44, 0.62, 0.19
     tall, wide = BOX_HEIGHT / 2, BOX_WIDTH / 2
     figure, axes = _canvas(right + outer, memory + below)
@@ -362,12 +368,17 @@ def draw_lstm_cell() -> Figure:
     _line(axes, [(outer + wide, summed), (weight - operator / 2, summed)], STATE)
     _line(axes, [(weight + operator / 2, summed), (entry - radius, summed)], OPERATOR)
     _line(axes, [(bias - tall, summed), (entry + radius, summed)], OPERATOR)
-    _line(axes, [(entry, summed + radius), (entry, gates - tall)], OPERATOR)
-    for x in (forget, output):
-        _line(axes, [(entry, bus), (x, bus), (x, gates - tall)], OPERATOR)
-    _line(axes, [(fresh, bus), (fresh, gates - tall)], OPERATOR)
-    for x in (entry, fresh):
-        _dot(axes, x, bus, OPERATOR)
+    _line(axes, [(entry, summed + radius), (entry, blocks - tall)], OPERATOR)
+    columns = (forget, entry, fresh, output)
+    left, end = forget - 0.45, output + 0.45
+    _box(axes, (left + end) / 2, blocks, "", OPERATOR, end - left)
+    for x, following in itertools.pairwise(columns):
+        border = (x + following) / 2
+        cut = [(border, blocks - tall), (border, blocks + tall)]
+        _line(axes, cut, OPERATOR, head=False, over=True)
+    for x, name in zip(columns, "fico", strict=True):
+        _label(axes, x, blocks, f"${name}$")
+        _line(axes, [(x, blocks + tall), (x, gates - tall)], OPERATOR)
 
     _line(axes, [(forget, gates + tall), (forget, memory - radius)], OPERATOR)
     _line(axes, [(entry, gates + tall), (entry, meet), (fresh - radius, meet)], OPERATOR)

@@ -175,6 +175,29 @@ def test_lstm_cell_contains_every_symbol_of_the_equations() -> None:
     assert {text: found.count(text) for text in operators} == operators
 
 
+def test_each_activation_of_the_lstm_reads_its_own_block_of_the_product() -> None:
+    figure = draw_lstm_cell()
+    places = {text.get_text(): text.get_position() for text in texts(figure)}
+    blocks = [places[f"${name}$"] for name in "fico"]
+    assert len({y for _, y in blocks}) == 1, "side by side"
+    activations = [text for text in texts(figure) if text.get_text() in (r"$\sigma$", r"$\tanh$")]
+    row = min(text.get_position()[1] for text in activations)
+    names = {
+        text.get_position()[0]: text.get_text()
+        for text in activations
+        if text.get_position()[1] == row
+    }
+    expected = [r"$\sigma$", r"$\sigma$", r"$\tanh$", r"$\sigma$"]
+    assert [names[x] for x, _ in blocks] == expected, "each above its block"
+    for x, y in blocks:
+        between = [
+            way
+            for way in map(points, lines(figure))
+            if (way[:, 0] == x).all() and y < way[0, 1] < way[-1, 1] < row
+        ]
+        assert len(between) == 1, "one line from the block to the activation"
+
+
 def test_nothing_but_a_product_and_a_sum_stands_on_the_way_of_the_memory() -> None:
     level = [points(line) for line in lines(draw_lstm_cell())]
     top = max(line[:, 1].max() for line in level)
