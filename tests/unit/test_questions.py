@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from course.quiz import Option, QuizError, parse
 from torch import nn
+
+from d2lhelpers.layers import GRU, RNN
+from d2lhelpers.model import LanguageModel
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(p for p in (ROOT / "book").glob("*.md") if "```{quiz}" in p.read_text("utf-8"))
@@ -93,6 +98,59 @@ def test_the_place_of_the_right_answer_says_nothing(page: Path) -> None:
     assert len(places) > 1
 
 
+# One question in three is right where one guesses. Of the questions of the whole book no place and
+# no length may have so many more that it pays to guess by it.
+TOO_MANY = 0.45
+
+
+def length(option: Option) -> int:
+    return len(" ".join(option.text))
+
+
+SINGLE = {
+    name: options
+    for name, (_, options) in QUIZZES.items()
+    if sum(option.right for option in options) == 1
+}
+
+
+def test_no_place_is_right_too_often() -> None:
+    places = [[option.right for option in options].index(True) for options in SINGLE.values()]
+    for place in (0, 1, 2):
+        names = [name for name, here in zip(SINGLE, places, strict=True) if here == place]
+        assert len(names) <= TOO_MANY * len(SINGLE), f"place {place + 1} is right in {names}"
+
+
+@pytest.mark.parametrize("extreme", [max, min], ids=["longest", "shortest"])
+def test_no_length_is_right_too_often(extreme: Callable[..., int]) -> None:
+    names = []
+    for name, options in SINGLE.items():
+        lengths = sorted(map(length, options), reverse=extreme is max)
+        (right,) = [length(option) for option in options if option.right]
+        if right == lengths[0] != lengths[1]:  # the one that stands out
+            names.append(name)
+    assert len(names) <= TOO_MANY * len(SINGLE), f"the {extreme.__name__} is right in {names}"
+
+
+def labels(page: Path) -> set[str]:
+    """Return the labels of a page's sections and exercises, which have a title to be called by."""
+    text = page.read_text(encoding="utf-8")
+    titled = re.findall(r"^\(([\w-]+)\)=\n+#", text, re.MULTILINE)
+    exercises = re.findall(r"^```\{exercise-start\} \S.*\n:label: (\S+)$", text, re.MULTILINE)
+    return {*titled, *exercises}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_question_says_what_to_read_again(page: Path) -> None:
+    known = set().union(*map(labels, PAGES)) if page.stem == "quiz" else labels(page)
+    wrong = {}
+    for name, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+        (again,) = re.findall(r"^:reread: (\S+)$", body, re.MULTILINE) or [""]
+        if again not in known:
+            wrong[name] = again or "nothing"
+    assert wrong == {}
+
+
 # ---------------------------------------------------------------- answers that are computed
 
 
@@ -153,3 +211,111 @@ def test_clipping_a_generator_clips_nothing() -> None:
     assert "generator" in key("rnn-bug")
     exec(code, {"parameters": list(layer.parameters())})
     assert all((p.grad < 1).all() for p in layer.parameters())
+
+
+# ---------------------------------------------------------------- code to mend
+
+
+def code(name: str) -> str:
+    """Return the code of a question."""
+    lines = QUIZZES[name][0]
+    first, last = (i for i, line in enumerate(lines) if line.startswith("~~~"))
+    return "".join(f"{line}\n" for line in lines[first + 1 : last])
+
+
+def test_the_loop_that_does_not_detach() -> None:
+    loop = code("all-detach")
+    windows = [(torch.zeros(3, 2, dtype=torch.long), torch.zeros(3, 2, dtype=torch.long))] * 3
+
+    def run(text: str) -> int:
+        model = LanguageModel(RNN(4, 8), 5)
+        read: list[int] = []  # the windows that were read to their end
+
+        def loss(logits: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+            return F.cross_entropy(logits.flatten(0, 1), Y.flatten())
+
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        given = {"windows": windows, "model": model, "loss": loss, "optimizer": optimizer}
+        exec(text + "    read.append(1)\n", given | {"read": read})
+        return len(read)
+
+    with pytest.raises(RuntimeError, match="a second time"):
+        run(loop)
+    with pytest.raises(RuntimeError, match="inplace operation"):
+        run(loop.replace("backward()", "backward(retain_graph=True)"))
+    assert run(loop + "    state = state.detach()\n") == 3
+    assert run(loop + "    state = None\n") == 3
+    assert "Detach" in key("all-detach")
+
+
+def test_a_gradient_that_is_clipped_too_late() -> None:
+    lines = code("all-clip").splitlines()
+    backward, step, clip, zero = lines
+    assert "clipped" in key("all-clip")
+
+    def weights(*order: str) -> torch.Tensor:
+        model = nn.Linear(3, 3)
+        nn.init.ones_(model.weight)
+        given = {
+            "model": model,
+            "loss": (100 * model(torch.ones(1, 3))).sum(),
+            "optimizer": torch.optim.SGD(model.parameters(), 1.0),
+            "clip_grad_norm_": nn.utils.clip_grad_norm_,
+        }
+        exec("\n".join(order), given)
+        return model.weight.detach()
+
+    assert torch.equal(weights(*lines), weights(backward, step, zero))
+    mended = weights(backward, clip, step, zero)
+    assert (mended - 1).norm() < 1.01 < (weights(*lines) - 1).norm()
+
+
+def test_what_clipping_does_to_a_gradient() -> None:
+    parameter = nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([3.0, 4.0])
+    before = parameter.grad.clone()
+    nn.utils.clip_grad_norm_([parameter], 1.0)
+    (divisor,) = numbers(key("all-direction"))
+    torch.testing.assert_close(parameter.grad, before / divisor)
+
+
+def test_what_a_temperature_does_to_a_ratio() -> None:
+    logits = torch.tensor([3.0, 1.0]).log()
+    p = torch.softmax(logits / 0.5, dim=0)
+    assert p[0] / p[1] == pytest.approx(9)
+    assert key("all-temperature") == "Nine times"
+
+
+def test_the_update_gate_the_wrong_way_round() -> None:
+    layer, X, H = GRU(3, 5), torch.randn(2, 3), torch.randn(2, 5)
+    X_r, _, X_h = (X @ layer.W_x + layer.b[:3].flatten()).chunk(3, dim=1)
+    H_r, _, H_h = (H @ layer.W_h).chunk(3, dim=1)
+    given = {
+        "X": X, "H": H, "sigmoid": torch.sigmoid,
+        "W_xz": layer.W_x[:, 5:10], "W_hz": layer.W_h[:, 5:10], "b_z": layer.b[1],
+        "candidate": torch.tanh(X_h + torch.sigmoid(X_r + H_r) * (H_h + layer.b[3])),
+    }  # fmt: skip
+    wrong, mended = dict(given), dict(given)
+    exec(code("all-update"), wrong)
+    swapped = code("all-update").replace(
+        "Z * candidate + (1 - Z) * H", "(1 - Z) * candidate + Z * H"
+    )
+    exec(swapped, mended)
+    right = layer(X[None], H)[1]
+    assert not torch.allclose(wrong["H"], right, atol=1e-3)
+    torch.testing.assert_close(mended["H"], right)
+    assert key("all-update") == "Exchange Z and 1 - Z."
+
+
+def test_the_backward_outputs_have_to_be_turned_round() -> None:
+    both, X = nn.GRU(3, 5, bidirectional=True), torch.randn(7, 2, 3)
+    halves = [nn.GRU(3, 5), nn.GRU(3, 5)]
+    for half, suffix in zip(halves, ("", "_reverse"), strict=True):
+        half.load_state_dict({n: getattr(both, n + suffix) for n, _ in half.named_parameters()})
+    given = {"X": X, "one": halves[0], "other": halves[1], "torch": torch}
+    expected = both(X)[0]
+    exec(code("all-flip"), given)
+    assert not torch.allclose(given["H"], expected, atol=1e-3)
+    assert "to_left round" in key("all-flip")
+    exec(code("all-flip").replace("to_left]", "to_left.flip(0)]"), given)
+    torch.testing.assert_close(given["H"], expected)
