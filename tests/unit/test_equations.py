@@ -27,7 +27,7 @@ from d2lhelpers.tasks import ADDING_CHANCE, adding_problem, copy_chance
 
 PAGES = sorted(path.stem for path in BOOK.glob("*.md"))
 ALL = {label: (page, latex) for page in PAGES for label, latex in numbered_equations(page).items()}
-T, B, D, H, V, L = 4, 2, 3, 5, 7, 3  # all different, so that a shape tells its letters
+T, B, D, H, V, L = 4, 2, 3, 5, 7, 6  # all different, so that a shape tells its letters
 LETTERS = {str(size): letter for letter, size in zip("TBDHVL", (T, B, D, H, V, L), strict=True)}
 Names = dict[str, Any]
 close = torch.testing.assert_close
@@ -108,12 +108,13 @@ def rnn() -> Names:
     for t in range(1, T + 1):
         assert run("eq-rnn", names, t=t) == [f"H[{t}]"]
         assert run("eq-output", names, t=t) == [f"O[{t}]"]
+    names["E"] = model.embedding.weight.detach()
     close(states(names), model.layer(X, H_0)[0])
     close(torch.stack([names[f"O[{t}]"] for t in range(1, T + 1)]), model(tokens, H_0)[0])
     return names
 
 
-def feedforward() -> None:
+def feedforward() -> Names:
     layer = defined_in("rnn", "FeedForward")["FeedForward"](D, H)
     model = LanguageModel(layer, V).double()
     X = random(B, D)
@@ -123,6 +124,7 @@ def feedforward() -> None:
     assert run("eq-feedforward", names) == ["H", "O"]
     close(names["H"], layer(X)[0])
     close(names["O"], model.output(layer(X)[0]))
+    return names
 
 
 def concatenation() -> None:
@@ -189,7 +191,7 @@ def deep() -> Names:
 
 def bidirectional() -> Names:
     layer, X = Bidirectional(RNN(D, H), RNN(D, H)).double(), random(T, B, D)
-    names = {f"X[{t}]": x for t, x in enumerate(X, 1)}
+    names = {f"X[{t}]": x for t, x in enumerate(X, 1)} | output_names(LanguageModel(layer, V))
     names |= {">H[0]": torch.zeros(B, H).double(), f"<H[{T + 1}]": torch.zeros(B, H).double()}
     for mark, side in (("f", layer.forward_layer), ("b", layer.backward_layer)):
         names |= {f"{name}({mark})": p.detach() for name, p in side.named_parameters()}
@@ -385,6 +387,71 @@ def test_every_numbered_equation_is_checked() -> None:
 def test_what_is_checked_elsewhere_is(label: str) -> None:
     path, name = ELSEWHERE[label].split(": ")
     assert f"def {name}" in (Path(__file__).parents[2] / path).read_text("utf-8")
+
+
+# --- Shapes in print
+
+SYMBOLS = r"((?:\$[^$]+\$(?:,? and |, |,\n| and\n|\n)?)+)"
+IN_TEXT = re.compile(r"\$([^$]+?) \\in\s+\\mathbb\{R\}\^\{([^}]*)\}\$")
+IN_LISTS = re.compile(SYMBOLS + r",?\s+(?:are|is|has shape)\s+\$(\w+ \\times \w+)\$")
+IN_TABLE = re.compile(r"^\| (\$.*?\$) \| (\$.*?\$) \|.*?(?:\{eq\}`([\w-]+)`.*|\(sec-.*)\|$", re.M)
+INDICES = {"t": 2, "ell": 2, "T": T, "L": L}
+OF_PAGE: dict[str, tuple[Callable[[], Names], ...]] = {
+    "rnn": (feedforward, rnn), "gru": (gru,), "lstm": (lstm,), "deep-rnn": (deep,),
+    "bidirectional-rnn": (bidirectional,),
+}  # fmt: skip
+
+
+def names_of(page: str) -> Names:
+    names: Names = {}
+    for make in OF_PAGE[page]:
+        names |= make()
+    return names
+
+
+def in_letters(value: Any) -> str:
+    """Return the shape of a tensor in the letters of the course; a bias is a row."""
+    shape = list(value.shape)
+    letters = {str(2 * H): "2H", "1": "1"} | LETTERS
+    return " \\times ".join(
+        letters[str(size)] for size in ([1, *shape] if len(shape) < 2 else shape)
+    )
+
+
+def name_of(symbol: str) -> str:
+    """Return the name of a symbol in print, the first one of several that are equal."""
+    return Formula(symbol.split("=")[0], {}, INDICES).symbol()
+
+
+def printed_shapes() -> list[tuple[str, str, str]]:
+    """Return the page, the symbol and the shape of each statement about a shape."""
+    found = []
+    for page in OF_PAGE:
+        text = (BOOK / f"{page}.md").read_text("utf-8")
+        found += [(page, m[1], m[2]) for m in IN_TEXT.finditer(text)]
+        for m in IN_LISTS.finditer(text):
+            found += [(page, s, m[2]) for s in re.findall(r"\$(\\[^$]+)\$", m[1])]
+    for m in IN_TABLE.finditer((BOOK / "notation.md").read_text("utf-8")):
+        symbols, shapes = (re.findall(r"\$([^$]+)\$", column) for column in m.groups()[:2])
+        page = ALL[m[3]][0] if m[3] else "rnn"
+        if len(shapes) == 1:
+            shapes *= len(symbols)
+        if len(shapes) == len(symbols) and page in OF_PAGE:
+            found += [(page, *pair) for pair in zip(symbols, shapes, strict=True)]
+    return [row for row in found if "times" in row[2]]
+
+
+@pytest.mark.parametrize(("page", "symbol", "shape"), printed_shapes())
+def test_a_shape_in_print_is_that_of_the_tensor(page: str, symbol: str, shape: str) -> None:
+    names = names_of(page)
+    assert name_of(symbol) in names, f"{symbol} is not among {sorted(names)}"
+    assert in_letters(names[name_of(symbol)]) == shape
+
+
+def test_shapes_are_found_in_every_chapter_and_in_the_notation() -> None:
+    pages = [page for page, _, _ in printed_shapes()]
+    assert all(pages.count(page) >= 4 for page in OF_PAGE), pages
+    assert len(pages) > 50
 
 
 # --- A misprint is found
