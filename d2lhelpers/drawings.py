@@ -25,6 +25,7 @@ __all__ = [
     "draw_gru_cell",
     "draw_lstm_cell",
     "draw_rnn_cell",
+    "draw_shifted",
     "draw_truncated",
     "draw_unrolled",
 ]
@@ -425,6 +426,55 @@ def draw_lstm_cell() -> Figure:
         (output, meet, r"$\odot$"),
     ):
         _node(axes, x, y, text, radius)
+    return figure
+
+
+def draw_shifted(text: str = "ferry ") -> Figure:
+    """Draw a character language model at work: characters in, the same one step later to predict.
+
+    A column for each character but the last, which is a target only. Its state has read the
+    characters so far, its output scores all symbols, and the loss compares the scores with the
+    character that comes next. A space is drawn as an open box.
+
+    Parameters
+    ----------
+    text
+        At least two characters; each makes the figure 0.86 inches wider.
+
+    Raises
+    ------
+    ValueError
+        If the text has fewer than two characters.
+    """
+    if len(text) < 2:
+        raise ValueError(f"text is {text!r}: its characters need a next one; pass 2 or more")
+    pitch, box, length, name_width, tall = 0.86, 0.56, 0.3, 0.95, BOX_HEIGHT / 2
+    first, bottom = name_width + length + box / 2, MARGIN + tall
+    steps = len(text) - 1
+    width = first + (steps - 1) * pitch + box / 2 + length + MARGIN
+    level = [bottom + 0.86 * row for row in range(4)]
+    figure, axes = _canvas(width, level[-1] + bottom)
+    for y, name in zip(level, ("inputs", "states", "outputs", "targets"), strict=True):
+        _label(axes, MARGIN, y, name, NOTE_SIZE, "left")
+    shown = text.replace(" ", "\N{OPEN BOX}")
+    for step in range(steps):
+        x, index = first + step * pitch, str(step + 1)
+        if step == 0:
+            _line(axes, [(x - box / 2 - length, level[1]), (x - box / 2, level[1])], STATE)
+        end = length if step == steps - 1 else pitch - box
+        _line(axes, [(x + box / 2, level[1]), (x + box / 2 + end, level[1])], STATE)
+        for row, (symbol, colour) in enumerate(
+            (
+                (shown[step], INPUT),
+                (_bold("H", index), STATE),
+                (_bold("O", index), OUTPUT),
+                (shown[step + 1], INPUT),
+            )
+        ):
+            _box(axes, x, level[row], symbol, colour, box)
+        _line(axes, [(x, level[0] + tall), (x, level[1] - tall)], INPUT)
+        _line(axes, [(x, level[1] + tall), (x, level[2] - tall)], OUTPUT)
+        _line(axes, [(x, level[2] + tall), (x, level[3] - tall)], OPERATOR, head=False)
     return figure
 
 

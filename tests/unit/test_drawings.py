@@ -28,6 +28,7 @@ from d2lhelpers.drawings import (
     draw_gru_cell,
     draw_lstm_cell,
     draw_rnn_cell,
+    draw_shifted,
     draw_truncated,
     draw_unrolled,
 )
@@ -39,6 +40,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "lstm-cell": draw_lstm_cell,
     **{f"deep-{n}x{t}": partial(draw_deep, n, t) for n, t in ((1, 1), (3, 3), (2, 5), (6, 2))},
     **{f"bidirectional-{n}": partial(draw_bidirectional, n) for n in (1, 2, 3, 6)},
+    **{f"shifted-{len(t)}": partial(draw_shifted, t) for t in ("ferry ", "to", "the tide")},
     **{f"unrolled-{n}": partial(draw_unrolled, n) for n in (1, 2, 3, 4, 5, 12)},
     **{
         f"truncated-{n}x{w}": partial(draw_truncated, n, w)
@@ -49,6 +51,7 @@ CHAPTER_FIGURES = [
     draw_feedforward,
     draw_unrolled,
     draw_rnn_cell,
+    draw_shifted,
     draw_truncated,
     draw_gru_cell,
     draw_lstm_cell,
@@ -261,6 +264,23 @@ def test_truncated_stops_gradients_only_at_borders(windows: int, window: int) ->
         assert np.isclose(tips[:, 0], wall).sum() == 1, "one gradient ends at each border"
 
 
+@pytest.mark.parametrize("text", ["ferry ", "to", "a b c"])
+def test_shifted_has_each_character_below_and_the_next_one_above(text: str) -> None:
+    figure = draw_shifted(text)
+    heights: dict[float, list[tuple[float, str]]] = {}
+    for label in texts(figure):
+        if len(label.get_text()) == 1:
+            x, y = label.get_position()
+            heights.setdefault(round(y, 6), []).append((x, label.get_text()))
+    inputs, targets = (sorted(heights[y]) for y in sorted(heights))
+    shown = text.replace(" ", "\N{OPEN BOX}")
+    assert "".join(character for _, character in inputs) == shown[:-1]
+    assert "".join(character for _, character in targets) == shown[1:]
+    assert [x for x, _ in inputs] == [x for x, _ in targets]
+    expected = [str(step) for step in range(1, len(text))]
+    assert indices(figure, "H") == indices(figure, "O") == expected
+
+
 # ---------------------------------------------------------------- legibility
 
 
@@ -398,3 +418,9 @@ def test_what_is_no_integer_is_refused(draw: Callable[..., Figure], name: str, b
 def test_less_than_one_is_refused(draw: Callable[..., Figure], name: str, bad: int) -> None:
     with pytest.raises(ValueError, match=rf"^{name} is {bad}: .*; pass 1 or more"):
         draw(**{name: bad})
+
+
+@pytest.mark.parametrize("text", ["", "a"])
+def test_a_text_without_a_next_character_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^text is .*: its characters need a next one; pass 2"):
+        draw_shifted(text)
