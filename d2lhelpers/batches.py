@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from d2lhelpers.checks import check_int, check_positive_int
+from d2lhelpers.checks import check_generator, check_int, check_positive_int, check_text
 
 Batch = tuple[Tensor, Tensor]
 
@@ -31,8 +31,10 @@ def consecutive_batches(
         inputs and targets, each of shape (T, B); targets are the inputs one step later.
 
     Raises:
+        TypeError: sizes that are no int, tokens that are no integers.
         ValueError: sizes that are not positive, or a text too short for one window.
     """
+    check_text(tokens=tokens)
     check_positive_int(batch_size=batch_size, num_steps=num_steps)
     check_int(offset=offset)
     if offset < 0:
@@ -60,8 +62,10 @@ def random_batches(
     Neighbouring batches have nothing to do with each other, so the state must start anew in each.
     Every whole window is used exactly once; the last batch may be smaller.
 
-    Args, yields and errors as in `consecutive_batches`; `generator` draws offset and order.
+    Args, yields and errors as of `consecutive_batches`; `generator` draws offset and order.
     """
+    check_text(tokens=tokens)
+    check_generator(generator)
     check_positive_int(batch_size=batch_size, num_steps=num_steps)
     if len(tokens) < (batch_size + 1) * num_steps:  # whatever the offset, one full batch
         raise ValueError(_too_short(tokens, batch_size, num_steps, num_steps - 1))

@@ -21,28 +21,34 @@ def use_device(name: str | None = None, *, show: bool = True) -> torch.device:
     others do: with TF32 they would differ from ours in the third digit.
 
     Args:
-        name: "cuda", "mps" or "cpu"; None takes the fastest that works here.
+        name: "cuda", "mps" or "cpu", or "cuda:1" for the second of several; None takes the
+            fastest that works here.
         show: False says nothing.
 
-    Raises `ValueError` for a device that does not work here.
+    Raises:
+        ValueError: the device does not work here.
     """
     names = available_devices()
-    name = names[0] if name is None else name
+    name = names[0] if name is None else str(name)
+    kind, _, number = name.partition(":")
+    if "cuda" in names and number:
+        names += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if name not in names:
         raise ValueError(f"the device {name!r} does not work here: choose from {', '.join(names)}")
     device = torch.device(name)
-    if name == "cuda":
+    if kind == "cuda":
         torch.backends.cudnn.allow_tf32 = False
     # To set a default costs a little at each call, so the CPU, which is it anyhow, is not set.
-    if device != default_device():
+    if device.type != "cpu" or default_device().type != "cpu":
         torch.set_default_device(device)
     if show:
-        kind = {"cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "CPU"}[name]
-        model = f" ({torch.cuda.get_device_name()})" if name == "cuda" else ""
-        print(f"running on the {kind}{model}")
+        label = {"cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "CPU"}[kind]
+        at = [int(number)] if number else []
+        model = f" ({torch.cuda.get_device_name(*at)})" if kind == "cuda" else ""
+        print(f"running on the {label}{model}{f', number {number}' if number else ''}")
     return device
 
 
 def default_device() -> torch.device:
-    """Return the device on which new tensors are made."""
-    return torch.device(torch.empty(0).device.type)
+    """Return the device on which new tensors are made, with its number if there may be several."""
+    return torch.empty(0).device

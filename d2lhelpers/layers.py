@@ -11,7 +11,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from d2lhelpers.checks import check_positive_int
+from d2lhelpers.checks import (
+    check_inputs,
+    check_own_weights,
+    check_parts,
+    check_positive_int,
+    check_share,
+    check_type,
+)
 from d2lhelpers.model import State, layer_sizes
 
 
@@ -33,6 +40,7 @@ class RNN(nn.Module):
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_inputs(self, inputs, state, self.W_xh)
         H = state
         if H is None:
             H = inputs.new_zeros(inputs.shape[1], self.hidden_size)
@@ -56,15 +64,16 @@ class GRU(nn.Module):
         super().__init__()
         check_positive_int(input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size = input_size, hidden_size
-        D, H, a = input_size, hidden_size, hidden_size**-0.5
-        self.W_x = nn.Parameter(torch.empty(D, 3 * H).uniform_(-a, a))
-        self.W_h = nn.Parameter(torch.empty(H, 3 * H).uniform_(-a, a))
-        self.b = nn.Parameter(torch.empty(4, H).uniform_(-a, a))
+        n, a = 3 * hidden_size, hidden_size**-0.5
+        self.W_x = nn.Parameter(torch.empty(input_size, n).uniform_(-a, a))
+        self.W_h = nn.Parameter(torch.empty(hidden_size, n).uniform_(-a, a))
+        self.b = nn.Parameter(torch.empty(4, hidden_size).uniform_(-a, a))
 
     def gates(self, r: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         return torch.sigmoid(r), torch.sigmoid(z)
 
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_inputs(self, inputs, state, self.W_x)
         H = state
         if H is None:
             H = inputs.new_zeros(inputs.shape[1], self.hidden_size)
@@ -103,6 +112,7 @@ class LSTM(nn.Module):
     def forward(
         self, inputs: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        check_inputs(self, inputs, state, self.W_x, pair=True)
         if state is None:
             zeros = inputs.new_zeros(inputs.shape[1], self.hidden_size)
             state = zeros, zeros
@@ -126,10 +136,13 @@ class WithDropout(nn.Module):
 
     def __init__(self, layer: nn.Module, p: float):
         super().__init__()
+        check_share(p=p)
         self.layer, self.dropout = layer, nn.Dropout(p)
         self.input_size, self.hidden_size = layer_sizes(layer)
 
     def forward(self, inputs: Tensor, state: State = None) -> tuple[Tensor, State]:
+        check_inputs(self, inputs)
+        check_parts(state if state is None else (state,), [self.layer])
         outputs, state = self.layer(self.dropout(inputs), state)
         return self.dropout(outputs), state
 
@@ -146,12 +159,15 @@ class DeepRNN(nn.Module):
     def __init__(self, layers: Sequence[nn.Module], dropout: float = 0.0):
         super().__init__()
         check_stack(layers)
+        check_share(dropout=dropout)
         self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
         self.input_size = layer_sizes(layers[0])[0]
         self.hidden_size = layer_sizes(layers[-1])[1]
 
     def forward(self, inputs: Tensor, state: State = None) -> tuple[Tensor, State]:
+        check_inputs(self, inputs)
+        check_parts(state, self.layers)
         H, states = inputs, []
         for i, layer in enumerate(self.layers):
             if i > 0:
@@ -162,7 +178,8 @@ class DeepRNN(nn.Module):
 
 
 def check_stack(layers: Sequence[nn.Module]) -> None:
-    """Raise `ValueError` unless there are layers and each fits on the one before."""
+    """Raise `TypeError` or `ValueError` unless layers fit one on another and share no weights."""
+    check_type((list, tuple, nn.ModuleList, nn.Sequential), "pass [RNN(8, 8)]", layers=layers)
     if not layers:
         raise ValueError("layers is empty: a stack needs at least one layer")
     sizes = [layer_sizes(layer) for layer in layers]
@@ -172,6 +189,7 @@ def check_stack(layers: Sequence[nn.Module]) -> None:
                 f"layers[{i}] has {below[1]} outputs, layers[{i + 1}] takes {above[0]} inputs: "
                 "make the two equal"
             )
+    check_own_weights(**{f"layers[{i}]": layer for i, layer in enumerate(layers)})
 
 
 class Bidirectional(nn.Module):
@@ -199,6 +217,8 @@ class Bidirectional(nn.Module):
     def forward(
         self, inputs: Tensor, state: State = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
+        check_inputs(self, inputs)
+        check_parts(state, [self.forward_layer, self.backward_layer])
         check_lengths(lengths, inputs)
         to_right, to_left = (None, None) if state is None else state
         H_right, to_right = self.forward_layer(inputs, to_right)
@@ -208,7 +228,11 @@ class Bidirectional(nn.Module):
 
 
 def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Reverse the time of (T, B, D), in each column within its own length; padding stays."""
+    """Reverse the time of (T, B, D), in each column within its own length; padding stays.
+
+    `lengths` and errors as of `Bidirectional`.
+    """
+    check_lengths(lengths, inputs)
     if lengths is None:
         return inputs.flip(0)
     T, B = inputs.shape[:2]
@@ -218,26 +242,29 @@ def reverse(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
 
 
 def check_sides(forward_layer: nn.Module, backward_layer: nn.Module) -> None:
-    """Raise `ValueError` unless both layers take inputs of one size."""
+    """Raise `ValueError` unless both layers take inputs of one size and share no weights."""
     sizes = [layer_sizes(layer)[0] for layer in (forward_layer, backward_layer)]
     if sizes[0] != sizes[1]:
         raise ValueError(
             f"the layers take {sizes[0]} and {sizes[1]} inputs: both read the same; make them equal"
         )
+    check_own_weights(forward_layer=forward_layer, backward_layer=backward_layer)
 
 
 def check_lengths(lengths: Tensor | None, inputs: Tensor) -> None:
-    """Raise `ValueError` unless there is a length from 1 to T for each column of (T, B, D)."""
+    """Raise an error unless lengths are None or one from 1 to T for each column of (T, B, D)."""
     if lengths is None:
         return
     T, B = inputs.shape[:2]
-    if lengths.shape != (B,) or lengths.is_floating_point():
+    check_type(Tensor, f"pass a tensor of {B} integers, one for each column", lengths=lengths)
+    whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
+    if lengths.shape != (B,) or not whole:
         raise ValueError(
             f"lengths is {lengths.dtype} of shape {tuple(lengths.shape)}: pass {B} integers, one "
             "for each column"
         )
-    if not 1 <= int(lengths.min()) <= int(lengths.max()) <= T:
+    if B > 0 and not 1 <= int(lengths.min()) <= int(lengths.max()) <= T:
         raise ValueError(
             f"lengths go from {int(lengths.min())} to {int(lengths.max())}: each must be from 1 to "
-            f"{T}, the number of steps"
+            f"{T}, the number of steps; leave columns without steps out"
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from d2lhelpers.checks import check_positive_int
+from d2lhelpers.checks import check_positive_int, check_tokens, check_torch_state, check_type
+from d2lhelpers.text import Vocabulary
 
 State = Any  # a tensor, or nested tuples and lists of tensors: each layer has its own
 
@@ -30,6 +32,8 @@ class LanguageModel(nn.Module):
         self.output = nn.Linear(output_size, vocab_size)
 
     def forward(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
+        check_tokens(tokens, self.embedding.num_embeddings)
+        check_torch_state(self.layer, state)
         X = self.embedding(tokens)  # (T, B, D)
         H, state = self.layer(X, state)  # (T, B, H)
         return self.output(H), state  # (T, B, V)
@@ -41,6 +45,13 @@ def layer_sizes(layer: nn.Module) -> tuple[int, int]:
     H counts both directions of a bidirectional layer, and is the size of the projection where
     `torch.nn.LSTM` has one. Raises as `LanguageModel` does.
     """
+    check_type(nn.Module, "pass a layer such as RNN(64, 256)", layer=layer)
+    if isinstance(layer, nn.RNNCellBase):
+        name = type(layer).__name__
+        raise TypeError(
+            f"layer is an {name}: a layer must go through all steps, and a cell takes one; "
+            f"pass nn.{name.removesuffix('Cell')}"
+        )
     if not hasattr(layer, "input_size") or not hasattr(layer, "hidden_size"):
         raise TypeError(
             f"{type(layer).__name__} has no input_size and hidden_size: a recurrent layer must "
@@ -57,8 +68,14 @@ def layer_sizes(layer: nn.Module) -> tuple[int, int]:
     return sizes["input_size"], output_size * directions
 
 
-def check_vocabulary(model: LanguageModel, vocabulary: Sized) -> None:
-    """Raise `ValueError` unless a model scores just the symbols of a vocabulary."""
+def check_vocabulary(model: LanguageModel, vocabulary: Vocabulary) -> None:
+    """Raise `TypeError` or `ValueError` unless a model scores just the symbols of a vocabulary."""
+    check_type(Vocabulary, "pass corpus.vocabulary", vocabulary=vocabulary)
+    if not isinstance(getattr(model, "output", None), nn.Linear):
+        raise TypeError(
+            f"model is {type(model).__name__}: it must have an output layer with a score for each "
+            "symbol; pass a LanguageModel"
+        )
     if (size := model.output.out_features) != len(vocabulary):
         raise ValueError(
             f"the vocabulary has {len(vocabulary)} symbols, the model {size}: both must be those "
@@ -66,15 +83,40 @@ def check_vocabulary(model: LanguageModel, vocabulary: Sized) -> None:
         )
 
 
+@torch.no_grad()
+def check_left_to_right(model: LanguageModel) -> None:
+    """Raise `ValueError` if a model's scores of the first step depend on later tokens.
+
+    Then it has read what it is to predict, as with a bidirectional layer: what it computes is not
+    the probability of a text. The model is run on two texts that begin with the same token.
+    """
+    weight = model.output.weight
+    tokens = torch.zeros(8, 2, dtype=torch.int64, device=weight.device)
+    tokens[1:, 1] = model.output.out_features - 1
+    with mode(model, training=False):
+        one, other = model(tokens)[0][0]
+    near = torch.finfo(weight.dtype).eps ** 0.5
+    if not torch.allclose(one, other, rtol=near, atol=near, equal_nan=True):
+        raise ValueError(
+            "the model reads the tokens that it is to predict: its scores at one step must not "
+            "depend on later ones, as they do with a bidirectional layer; use a layer that reads "
+            "from left to right, or pass look_ahead=True and call the result no perplexity"
+        )
+
+
 @contextmanager
 def mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Put a model into training or evaluation mode, and back at the end, even after an error."""
-    before = model.training
+    """Put a model into training or evaluation mode.
+
+    At the end, even after an error, each of its modules is back in the mode that it had.
+    """
+    before = [(module, module.training) for module in model.modules()]
     model.train(training)
     try:
         yield
     finally:
-        model.train(before)
+        for module, was in before:
+            module.training = was
 
 
 def detach(state: State) -> State:

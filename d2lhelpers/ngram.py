@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from d2lhelpers.checks import check_positive_int
+from d2lhelpers.checks import check_positive_int, check_range, check_text
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -28,12 +28,19 @@ class NGram:
         order: n, the length of the longest context plus one.
         vocab_size: number of symbols V.
 
-    Raises `ValueError` for sizes that are not positive, tokens outside the vocabulary, or a
-    text that is shorter than `order`.
+    Raises:
+        TypeError: sizes that are no int, tokens that are no integers.
+        ValueError: sizes that are not positive, tokens outside the vocabulary, a text that is
+            shorter than `order`.
     """
 
     def __init__(self, tokens: Tensor, order: int, vocab_size: int):
         check_positive_int(order=order, vocab_size=vocab_size)
+        if vocab_size >= 2**31:
+            raise ValueError(
+                f"vocab_size is {vocab_size}: it must be below 2**31; pass the size of the "
+                "vocabulary"
+            )
         self.order, self.vocab_size = order, vocab_size
         x = self._checked(tokens, order)
         # Level k holds, sorted: the contexts of length k that occur, each as (number of its
@@ -94,17 +101,14 @@ class NGram:
         return self._pairs[k] // self.vocab_size
 
     def _checked(self, tokens: Tensor, order: int) -> Ints:
+        check_text(tokens=tokens)
         x: Ints = tokens.cpu().numpy().astype(np.int64)
-        if x.ndim != 1 or len(x) < max(2, order):
+        if len(x) < max(2, order):
             raise ValueError(
-                f"tokens has shape {x.shape}: a {order}-gram model needs one axis and at "
-                f"least {max(2, order)} tokens; pass a longer text or a lower order"
+                f"tokens has shape {x.shape}: a {order}-gram model needs at least "
+                f"{max(2, order)} tokens; pass a longer text or a lower order"
             )
-        if x.min() < 0 or x.max() >= self.vocab_size:
-            raise ValueError(
-                f"tokens run from {x.min()} to {x.max()}: each must lie in [0, {self.vocab_size}); "
-                "encode the text with the vocabulary of the model"
-            )
+        check_range(self.vocab_size, tokens=tokens)
         return x
 
 

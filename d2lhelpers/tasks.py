@@ -17,9 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2lhelpers.batches import Batch
-from d2lhelpers.checks import check_positive, check_positive_int
+from d2lhelpers.checks import (
+    check_batch,
+    check_generator,
+    check_positive,
+    check_positive_int,
+    check_seed,
+    check_type,
+)
 from d2lhelpers.device import default_device
-from d2lhelpers.model import layer_sizes
+from d2lhelpers.model import layer_sizes, mode
 from d2lhelpers.training import check_finite, clip_gradients
 
 COPIED, KINDS = 10, 8  # symbols to be copied, and how many kinds there are
@@ -61,6 +68,7 @@ def adding_problem(
         TypeError, ValueError: sizes that are no int or too small.
     """
     check_positive_int(batch_size=batch_size, num_steps=num_steps)
+    check_generator(generator)
     if num_steps < 2:
         raise ValueError(f"num_steps is {num_steps}: two numbers are added; pass 2 or more")
     half = num_steps // 2
@@ -91,6 +99,7 @@ def copy_memory(batch_size: int, lag: int, generator: torch.Generator | None = N
         TypeError, ValueError: sizes that are no int or too small.
     """
     check_positive_int(batch_size=batch_size)
+    check_generator(generator)
     check_lag(lag)
     shape = (COPIED, batch_size)
     symbols = torch.randint(1, KINDS + 1, shape, generator=generator, device="cpu")
@@ -123,10 +132,28 @@ class Adder(nn.Module):
 
 
 def task_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the squared error of an `Adder`, or the cross-entropy of a `LanguageModel`."""
-    if targets.is_floating_point():
-        return F.mse_loss(model(inputs), targets)
-    return F.cross_entropy(model(inputs)[0].flatten(0, 1), targets.flatten())
+    """Return the mean squared error of an `Adder`, or the cross-entropy of a `LanguageModel`.
+
+    Args:
+        model: gives sums (B,), or logits (T, B, V) and a state.
+        inputs: numbers (T, B, 2) or tokens (T, B).
+        targets: floats (B,), or tokens (T, B).
+
+    Raises:
+        TypeError, ValueError: targets of another kind or shape than what the model gives.
+    """
+    check_type(Tensor, "pass what the task has drawn", inputs=inputs, targets=targets)
+    outputs, summed = model(inputs), targets.is_floating_point()
+    if isinstance(outputs, Tensor) != summed:
+        raise TypeError(
+            f"targets is {targets.dtype}: an Adder must have floats, a LanguageModel integers; "
+            "pass a task that fits the model"
+        )
+    if summed:
+        check_batch(outputs, targets)
+        return F.mse_loss(outputs, targets)
+    check_batch(inputs, targets)
+    return F.cross_entropy(outputs[0].flatten(0, 1), targets.flatten())
 
 
 def train_on_task(
@@ -137,24 +164,39 @@ def train_on_task(
     learning_rate: float,
     seed: int = 0,
 ) -> list[float]:
-    """Train on a fresh batch each step, Adam, gradient norm clipped at 1; return all losses.
+    """Train in place on a fresh batch each step, with Adam, the gradient's norm clipped at 1.
 
-    `task` draws a batch, for example `lambda g: adding_problem(64, 100, g)`. Raises
-    `FloatingPointError` when the loss is not finite.
+    Args:
+        model: an `Adder` or a `LanguageModel`; it trains in training mode and gets its mode back.
+        task: draws a batch, for example `lambda g: adding_problem(64, 100, g)`.
+        steps: number of batches.
+        learning_rate: the same for all steps.
+        seed: of the batches.
+
+    Returns:
+        the loss of each step, before its update.
+
+    Raises:
+        TypeError, ValueError: numbers that cannot work, a batch that does not fit the model.
+        FloatingPointError: the loss is not finite.
     """
     check_positive_int(steps=steps)
     check_positive(learning_rate=learning_rate)
-    generator = torch.Generator().manual_seed(seed)
+    check_seed(seed=seed)
+    check_type(nn.Module, "pass Adder(GRU(2, 32))", model=model)
+    check_type(Callable, "pass lambda g: adding_problem(64, 100, g)", task=task)  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(int(seed))
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     losses: list[float] = []
-    for step in range(steps):
-        loss = task_loss(model, *task(generator))
-        check_finite(loss, step)
-        optimizer.zero_grad()
-        loss.backward()
-        clip_gradients(model.parameters(), 1.0)
-        optimizer.step()
-        losses.append(loss.item())
+    with mode(model, training=True):
+        for step in range(steps):
+            loss = task_loss(model, *task(generator))
+            check_finite(loss, step, "the task", "a smaller learning_rate")
+            optimizer.zero_grad()
+            loss.backward()
+            clip_gradients(model.parameters(), 1.0)
+            optimizer.step()
+            losses.append(loss.item())
     return losses
 
 

@@ -13,8 +13,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2lhelpers.batches import Batch, consecutive_batches, random_batches
-from d2lhelpers.checks import check_int, check_positive, check_positive_int
-from d2lhelpers.model import LanguageModel, check_vocabulary, detach, mode
+from d2lhelpers.checks import (
+    check_batch,
+    check_bool,
+    check_clipping,
+    check_not_empty,
+    check_positive,
+    check_positive_int,
+    check_range,
+    check_seed,
+    check_text,
+    check_type,
+)
+from d2lhelpers.model import LanguageModel, check_left_to_right, check_vocabulary, detach, mode
 from d2lhelpers.progress import ProgressTable
 from d2lhelpers.text import Corpus
 
@@ -48,7 +59,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_positive_int(epochs=self.epochs, batch_size=self.batch_size, num_steps=self.num_steps)
-        check_int(seed=self.seed)
+        check_seed(seed=self.seed)
+        check_bool(keep_best=self.keep_best)
         check_positive(learning_rate=self.learning_rate)
         if self.clip_norm is not None:
             check_positive(clip_norm=self.clip_norm)
@@ -62,9 +74,12 @@ class TrainConfig:
 class History:
     """What a training run measured, one entry an epoch unless said otherwise.
 
-    `training` is the perplexity met on the way through the epoch, while the weights change;
-    `validation` is that of the weights at its end, on the validation part; `seconds` is training
-    time alone; `gradient_norms` has one entry a step, taken before clipping.
+    Args:
+        training: the perplexity met on the way through the epoch, while the weights change.
+        validation: that of the weights at its end, on the validation part.
+        seconds: training time alone.
+        gradient_norms: one entry a step, taken before clipping.
+        tokens_per_second: tokens of the training text in all epochs, by the sum of `seconds`.
     """
 
     training: list[float] = field(default_factory=list)
@@ -74,24 +89,58 @@ class History:
     tokens_per_second: float = 0.0
 
 
+EPOCH = "the epoch"
+ADVICE = "a smaller learning_rate, a smaller clip_norm (1.0 is common), or both"
+
+
 def train(
-    model: LanguageModel, corpus: Corpus, config: TrainConfig, *, show: bool = True
+    model: LanguageModel,
+    corpus: Corpus,
+    config: TrainConfig,
+    *,
+    show: bool = True,
+    look_ahead: bool = False,
 ) -> History:
     """Train a model in place on the training part of a corpus, on the model's device.
 
-    With `show`, a table of perplexities grows while it trains. Raises `FloatingPointError`, with
-    the step and what to try, when the loss is not finite, and `ValueError`, before the first step,
-    for a training text too short or a model made for another vocabulary.
+    Args:
+        model: scores each token of the corpus's vocabulary.
+        corpus: trained on its training part, judged after each epoch on its validation part.
+        config: how.
+        show: let a table of perplexities grow while it trains.
+        look_ahead: allow a model whose scores depend on later tokens. Its numbers are then no
+            perplexities, for it has read the answers.
+
+    Returns:
+        what was measured, epoch by epoch.
+
+    Raises:
+        TypeError, ValueError: before the first step, for arguments that cannot work: a text too
+            short, a model made for another vocabulary, or one that reads ahead.
+        FloatingPointError: the loss is not finite; with the step and what to try.
     """
+    check_type(Corpus, "pass load_corpus('story')", corpus=corpus)
+    check_type(TrainConfig, "pass TrainConfig(epochs=3)", config=config)
+    check_bool(show=show, look_ahead=look_ahead)
     check_vocabulary(model, corpus.vocabulary)
+    check_text(training=corpus.training, validation=corpus.validation)
+    check_range(len(corpus.vocabulary), training=corpus.training, validation=corpus.validation)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(
+            "no parameter of the model requires a gradient: there must be one to train; call "
+            "model.requires_grad_()"
+        )
+    if not look_ahead:
+        check_left_to_right(model)
     device = model.output.weight.device
     tokens, validation = corpus.training.to(device), corpus.validation.to(device)
+    consecutive_batches(validation, 1, 1)  # long enough to be judged on?
     # Long enough whatever the offset? (Random batches ask for the same length.)
     consecutive_batches(tokens, config.batch_size, config.num_steps, config.num_steps - 1)
     kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
     optimizer = kinds[config.optimizer](model.parameters(), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs)
-    generator = torch.Generator().manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(int(config.seed))
     carry = config.sampling == "consecutive"
     history, best = History(), model.state_dict()
     table = ProgressTable(["epoch", "training", "validation", "seconds"], config.epochs, show)
@@ -107,7 +156,7 @@ def train(
         history.seconds.append(time.perf_counter() - start)
         schedule.step()
         history.training.append(exp(loss))
-        history.validation.append(perplexity(model, validation))
+        history.validation.append(perplexity(model, validation, look_ahead=True))
         if math.isnan(history.validation[-1]):  # the last update did it: no loss has shown it yet
             check_finite(torch.tensor(math.nan), len(norms))
         history.gradient_norms += norms
@@ -130,12 +179,25 @@ def train_epoch(
 ) -> tuple[float, list[float]]:
     """Take one step of the optimizer for each batch of windows (T, B).
 
-    Returns the mean cross-entropy a token, in nats, and the norms of the gradients before
-    clipping. Raises `FloatingPointError` when the loss is not finite.
+    Args:
+        model: gives logits (T, B, V) and a state.
+        batches: inputs and targets, int64, each of shape (T, B).
+        optimizer: of the model's parameters.
+        clip_norm: as of `clip_gradients`.
+        carry_state: begin each window with the last state of the one before, not with zeros.
+
+    Returns:
+        the mean cross-entropy a token, in nats, and for each step the norm of the gradient before
+        clipping.
+
+    Raises:
+        ValueError: no batch, or targets of another shape than the inputs.
+        FloatingPointError: the loss is not finite.
     """
     state, total, count = None, 0.0, 0
     norms: list[float] = []
     for X, Y in batches:  # (T, B) each
+        check_batch(X, Y)
         logits, state = model(X, detach(state) if carry_state else None)
         loss = F.cross_entropy(logits.flatten(0, 1), Y.flatten())
         check_finite(loss, len(norms))
@@ -144,16 +206,16 @@ def train_epoch(
         norms.append(clip_gradients(model.parameters(), clip_norm))
         optimizer.step()
         total, count = total + loss.item() * Y.numel(), count + Y.numel()
+    check_not_empty(batches=count)
     return total / count, norms
 
 
-def check_finite(loss: Tensor, step: int) -> None:
+def check_finite(loss: Tensor, step: int, where: str = EPOCH, advice: str = ADVICE) -> None:
     """Raise `FloatingPointError`, naming the step and what to try, if a loss is not finite."""
     if not math.isfinite(loss.item()):
         raise FloatingPointError(
-            f"the loss is {loss.item()} at step {step} of the epoch: the last updates were too "
-            "large; try a smaller learning_rate, a smaller clip_norm (1.0 is common), or both, "
-            "and start from a new model"
+            f"the loss is {loss.item()} at step {step} of {where}: the last updates were too "
+            f"large; try {advice}, and start from a new model"
         )
 
 
@@ -161,9 +223,11 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | None) -
     """Scale all gradients by one factor so that their joint norm is at most `max_norm`.
 
     Returns the norm before (Pascanu, Mikolov & Bengio 2013, algorithm 1). None clips nothing.
-    Raises `RuntimeError` if no parameter has a gradient.
+    Raises `RuntimeError` if no parameter has a gradient, and `TypeError` or `ValueError` for a
+    norm that is not above 0.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
+    check_clipping(gradients, max_norm)
     norm = float(torch.stack([g.norm() for g in gradients]).norm())
     if max_norm is not None and norm > max_norm:
         for g in gradients:
@@ -179,26 +243,47 @@ def exp(value: float) -> float:
         return math.inf
 
 
-def perplexity(model: LanguageModel, tokens: Tensor, batch_size: int = 8) -> float:
+def perplexity(
+    model: LanguageModel, tokens: Tensor, batch_size: int = 8, *, look_ahead: bool = False
+) -> float:
     """Return exp(total cross-entropy / number of tokens) of a text, shape (N,).
 
     The text is read as `batch_size` streams, as `log_probabilities` does. Of a model that has
-    diverged it is infinite or NaN. Raises as `log_probabilities`.
+    diverged it is infinite or NaN. Args and errors as of `log_probabilities`.
     """
-    return exp(-log_probabilities(model, tokens, batch_size).mean().item())
+    log_p = log_probabilities(model, tokens, batch_size, look_ahead=look_ahead)
+    return exp(-log_p.mean().item())
 
 
 @torch.no_grad()
-def log_probabilities(model: LanguageModel, tokens: Tensor, batch_size: int = 1) -> Tensor:
+def log_probabilities(
+    model: LanguageModel, tokens: Tensor, batch_size: int = 1, *, look_ahead: bool = False
+) -> Tensor:
     """Return ln p(w_i | the tokens before it) for each token but the first, in float64.
 
-    The text, shape (N,), is read as `batch_size` streams side by side (fewer if it is shorter),
-    each with its state carried from start to end. With one stream every token has all the text
-    before it; with more it is faster, a stream begins without a past, and fewer than `batch_size`
-    tokens at the end are left out. Shape (N - 1 - what is left out,), in the order of the text, on
-    the CPU. Raises `ValueError` if there are fewer than two tokens.
+    The text is read as `batch_size` streams side by side (fewer if it is shorter), each with its
+    state carried from start to end. With one stream every token has all the text before it; with
+    more it is faster, a stream begins without a past, and fewer than `batch_size` tokens at the
+    end are left out.
+
+    Args:
+        model: gives logits (T, B, V) and a state.
+        tokens: the text, int64, shape (N,).
+        batch_size: number of streams.
+        look_ahead: as of `train`.
+
+    Returns:
+        shape (N - 1 - what is left out,), in the order of the text, on the CPU.
+
+    Raises:
+        TypeError, ValueError: tokens that are not (N,) integers of the vocabulary, fewer than two
+            of them, a model that reads ahead.
     """
     check_positive_int(batch_size=batch_size)
+    check_text(tokens=tokens)
+    check_range(model.output.out_features, tokens=tokens)
+    if not look_ahead:
+        check_left_to_right(model)
     batch_size = max(1, min(batch_size, len(tokens) - 1))
     num_steps = max(1, min(250, (len(tokens) - 1) // batch_size))
     state, parts = None, []

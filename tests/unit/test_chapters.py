@@ -8,10 +8,12 @@ from pathlib import Path
 import jupytext
 import pytest
 
+from d2lhelpers import checks
+
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(p for p in (ROOT / "book").glob("*.md") if "{code-cell}" in p.read_text("utf-8"))
 MAX_LINES, MAX_COLUMNS = 25, 76
-ARGUMENT_CHECKS = {"check_int", "check_positive", "check_positive_int"} | {
+ARGUMENT_CHECKS = {name for name in vars(checks) if name.startswith("check_")} | {
     "check_lengths",
     "check_sides",
     "check_stack",
