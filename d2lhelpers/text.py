@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -14,21 +15,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 
 import torch
 from torch import Tensor
 
-from d2lhelpers.checks import check_positive_int
+from d2lhelpers.checks import check_bool, check_number, check_positive_int, check_text, check_type
 
 LETTERS_AND_SPACE = " abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
 class Download:
-    """A text that is fetched on demand: where it is, its file name, the SHA-256 of its bytes."""
+    """A text that is fetched on demand: where it is, its file name, its bytes and their SHA-256."""
 
     url: str
     file_name: str
+    size: int
     sha256: str
 
 
@@ -36,11 +39,13 @@ DOWNLOADS = {
     "time_machine": Download(
         url="https://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt",
         file_name="timemachine.txt",
+        size=178_979,
         sha256="8424dbd9532ac81f7e5f0b6add90e6952baea29158309d7d1bf3884f4e12c516",
     ),
     "tiny_shakespeare": Download(
         url="https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
         file_name="tinyshakespeare.txt",
+        size=1_115_394,
         sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     ),
 }
@@ -48,18 +53,23 @@ DOWNLOADS = {
 # tenths, each predicted by the best n-gram model of the other nine, this one has the median
 # perplexity. The last has the highest: another narrator tells a good part of it.
 TEST_AT = {"story": 0.6}
+# Seconds that a server may be silent, and that all tries to fetch a text may take together.
+SILENCE, PATIENCE = 30.0, 120.0
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """A closed set of symbols, each a character; the index of a symbol is its token.
 
-    Raises `ValueError` if a symbol stands twice.
+    Raises:
+        TypeError: the symbols are not a string.
+        ValueError: there is none, or one stands twice.
     """
 
     symbols: str
 
     def __post_init__(self) -> None:
+        check_type(str, "pass ''.join(sorted(set(text)))", symbols=self.symbols)
         if not self.symbols or len(set(self.symbols)) != len(self.symbols):
             raise ValueError(
                 f"symbols is {self.symbols!r}: it must hold each symbol once and at least one; "
@@ -74,8 +84,11 @@ class Vocabulary:
     def encode(self, text: str) -> Tensor:
         """Turn N characters into tokens: an int64 tensor of shape (N,).
 
-        Raises `ValueError`, naming the characters, if some are not in the vocabulary.
+        Raises:
+            TypeError: the text is not a string.
+            ValueError: some characters, which are named, are not in the vocabulary.
         """
+        check_type(str, "pass one string", text=text)
         index: dict[str, int] = getattr(self, "_index")  # noqa: B009 - set on a frozen dataclass
         unknown = sorted(set(text) - index.keys())
         if unknown:
@@ -89,9 +102,21 @@ class Vocabulary:
     def decode(self, tokens: Tensor | Iterable[int]) -> str:
         """Turn tokens of shape (N,) back into N characters.
 
-        Raises `ValueError` if some do not lie in [0, V).
+        Raises:
+            TypeError: the tokens are not integers.
+            ValueError: they have several axes, or some do not lie in [0, V).
         """
-        indices = tokens.tolist() if isinstance(tokens, Tensor) else [int(t) for t in tokens]
+        if not isinstance(tokens, Tensor):
+            try:
+                tokens = list(tokens)
+                tokens = torch.tensor(tokens, device="cpu") if tokens else torch.arange(0)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise TypeError(
+                    f"tokens is {_shorten(repr(tokens))}: it must hold integers; pass a list or a "
+                    "tensor of them"
+                ) from error
+        check_text(tokens=tokens)
+        indices = tokens.tolist()
         if indices and not 0 <= min(indices) <= max(indices) < len(self):
             raise ValueError(
                 f"tokens run from {min(indices)} to {max(indices)}: each must lie in "
@@ -142,13 +167,20 @@ def load_corpus(
             None takes the end of the text, but 0.6 for the story, whose end is not like the rest.
         max_characters: use only so many characters from the start (after `simplify`).
 
+    Returns:
+        the three parts and their vocabulary.
+
     Raises:
+        TypeError: an argument is of another kind.
         ValueError: unknown name, empty text, bytes that are not UTF-8, wrong checksum, a fraction
-            out of range, a text that leaves one of the parts with fewer than two characters.
+            out of range, a text that leaves one of the parts with fewer than two characters, or
+            of whose letters `simplify` would drop more than half.
         FileNotFoundError: the path names no file.
         ConnectionError: the text could not be fetched.
         OSError: the cache folder cannot be written.
     """
+    check_bool(letters_only=letters_only)
+    check_number(held_out=held_out, test_at=0.5 if test_at is None else test_at)
     if not 0.0 < held_out < 0.5:
         raise ValueError(
             f"held_out is {held_out}: it is the fraction of the test part and of the validation "
@@ -172,6 +204,12 @@ def load_corpus(
                 f"{source!s} has {len(text)} characters but fewer than two letters a-z; "
                 "pass letters_only=False to keep every character"
             )
+        letters, kept = sum(map(str.isalpha, text)), len(simple.replace(" ", ""))
+        if 2 * kept < letters:
+            raise ValueError(
+                f"{source!s} has {letters} letters, of which only {kept} are among a-z: the rest "
+                "must not be lost; pass letters_only=False to keep every character"
+            )
         text = simple
     text = text[:max_characters]
     size = len(text) - int(len(text) * (1 - held_out))
@@ -191,35 +229,63 @@ def load_corpus(
 
 
 def load_text(source: str | Path) -> str:
-    """Return the characters of a corpus, unchanged; `source` and errors as in `load_corpus`."""
+    """Return the characters of a corpus, unchanged; `source` and errors as of `load_corpus`."""
+    check_type((str, Path), "pass 'story' or the path of a text file", source=source)
     if source == "story":
         content = files("d2lhelpers").joinpath("corpora", "story.txt").read_bytes()
     elif source in DOWNLOADS:
         content = _cached(DOWNLOADS[str(source)])
     else:
+        content = _own_file(source)
+    try:
+        text = content.decode("utf-8").removeprefix("\ufeff")  # a byte-order mark
+    except UnicodeDecodeError as error:
+        old = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin1"
+        raise ValueError(
+            f"{source!s} is not UTF-8: byte {content[error.start]:#04x} at offset {error.start}; "
+            f"save it as UTF-8, for example with: iconv -f {old} -t utf-8 old.txt > new.txt"
+        ) from error
+    if "\0" in text:
+        raise ValueError(
+            f"{source!s} is not UTF-8 text: it has NUL characters, as UTF-16 and binary files do; "
+            "save it as UTF-8, for example with: iconv -f utf-16 -t utf-8 old.txt > new.txt"
+        )
+    if not text.strip():
+        raise ValueError(f"{source!s} is empty: a corpus needs text; pass another file")
+    return text
+
+
+def _own_file(source: str | Path) -> bytes:
+    """Return the bytes of the reader's own file."""
+    shown, text = _shorten(repr(str(source))), str(source)
+    if "\n" in text or "\0" in text or max(map(len, text.split("/"))) > 255:
+        raise ValueError(
+            f"source begins {shown} and has {len(text)} characters: it must be the name of a "
+            "corpus or the path of a file, not the text itself; write the text to a file and pass "
+            "its path"
+        )
+    try:
         path = Path(source).expanduser()
-        if isinstance(source, str) and not path.exists() and not path.suffix and "/" not in source:
+        name_alone = isinstance(source, str) and not path.suffix and "/" not in source
+        if name_alone and not path.exists():
             names = ", ".join(repr(name) for name in ["story", *DOWNLOADS])
             raise ValueError(
                 f"no corpus is called {source!r}: choose {names}, "
                 "or pass the path of a UTF-8 text file"
             )
-        if not path.is_file():
+        if not path.is_file():  # nor a pipe or a device, from which one could read for ever
             raise FileNotFoundError(
                 f"{path} is not a file: pass the path of an existing text file "
                 f"(this program runs in {Path.cwd()})"
             )
-        content = path.read_bytes()
-    try:
-        text = content.decode("utf-8").removeprefix("\ufeff")  # a byte-order mark
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{source!s} is not UTF-8: byte {content[error.start]:#04x} at offset {error.start}; "
-            "save it as UTF-8, for example with: iconv -f latin1 -t utf-8 old.txt > new.txt"
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except (OSError, RuntimeError) as error:  # no right to read it, no such user's folder
+        raise OSError(
+            f"{shown} cannot be read ({error}): a source must be a readable text file; pass the "
+            "path of one"
         ) from error
-    if not text.strip():
-        raise ValueError(f"{source!s} is empty: a corpus needs text; pass another file")
-    return text
 
 
 def simplify(text: str) -> str:
@@ -228,14 +294,25 @@ def simplify(text: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of fetched texts: $D2LHELPERS_CACHE, else ~/.cache/d2lhelpers."""
-    return Path(os.environ.get("D2LHELPERS_CACHE") or "~/.cache/d2lhelpers").expanduser()
+    """Return the folder of fetched texts: $D2LHELPERS_CACHE, else ~/.cache/d2lhelpers.
+
+    Raises `OSError` if there is neither that variable nor a home folder.
+    """
+    try:
+        return Path(os.environ.get("D2LHELPERS_CACHE") or "~/.cache/d2lhelpers").expanduser()
+    except RuntimeError as error:
+        raise OSError(
+            f"no folder for fetched texts ({error}): there must be a home folder or another place; "
+            "set D2LHELPERS_CACHE to a folder"
+        ) from error
 
 
 def _cached(download: Download) -> bytes:
     """Return the bytes of a download, from the cache if they are there; verified either way."""
     path = cache_folder() / download.file_name
     try:
+        if path.exists() and not path.is_file():  # to read a pipe could take for ever
+            raise OSError("it is not a regular file")
         content = path.read_bytes()
     except FileNotFoundError:
         content = _fetch(download)
@@ -251,25 +328,67 @@ def _cached(download: Download) -> bytes:
 
 
 def _fetch(download: Download, tries: int = 3, pause: float = 1.0) -> bytes:
-    """Fetch a file over the network; a broken connection is tried again after a pause (s)."""
+    """Fetch a file over the network; a broken connection is tried again after a pause (s).
+
+    All tries together end after `PATIENCE` seconds, whatever the server does.
+    """
+    end = time.monotonic() + PATIENCE
     for attempt in range(1, tries + 1):
         try:
-            with urllib.request.urlopen(download.url, timeout=30) as response:
-                content: bytes = response.read()
+            content = _read_until(end, download)
             break
         except (OSError, http.client.HTTPException) as error:
-            if attempt == tries:
+            if attempt == tries or time.monotonic() >= end:
                 raise ConnectionError(
-                    f"could not fetch {download.url} ({error}) in {tries} tries: check the "
+                    f"could not fetch {download.url} ({error}) in {attempt} tries: check the "
                     f"network, or put the file at {cache_folder() / download.file_name} yourself; "
                     "load_corpus('story') needs no network"
                 ) from error
             time.sleep(pause * attempt)
     if (found := hashlib.sha256(content).hexdigest()) != download.sha256:
+        size = f"more than {download.size}" if len(content) > download.size else str(len(content))
         raise ValueError(
-            f"{download.url} sent {len(content)} bytes with SHA-256 {found}, not "
+            f"{download.url} sent {size} bytes with SHA-256 {found}, not "
             f"{download.sha256}: nothing was kept; try again, or from another network"
         )
+    return content
+
+
+def _read_until(end: float, download: Download) -> bytes:
+    """Return what `_read` returns, or raise `TimeoutError` at a time of `time.monotonic`.
+
+    It reads in a thread of its own: a socket's timeout begins anew with each byte, and to look up
+    a name has none.
+    """
+    results: list[bytes | BaseException] = []
+
+    def read() -> None:
+        try:
+            results.append(_read(download, end))
+        except BaseException as error:
+            results.append(error)
+
+    thread = Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(max(0.0, end - time.monotonic()))
+    if not results:
+        raise TimeoutError(f"it took more than {PATIENCE:g} seconds")
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]
+
+
+def _read(download: Download, end: float) -> bytes:
+    """Read a file over the network, at most one byte more than it should have."""
+    content = b""
+    with urllib.request.urlopen(download.url, timeout=SILENCE) as response:
+        while len(content) <= download.size and time.monotonic() < end:
+            part = response.read1(download.size + 1 - len(content))
+            if not part:
+                break
+            content += part
+    if len(content) < download.size:
+        raise http.client.IncompleteRead(content, download.size - len(content))
     return content
 
 
@@ -277,7 +396,10 @@ def _write_whole(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees a part of it: aside first, then renamed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
+        _remove_leftovers(path)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+        ) as aside:
             try:
                 aside.write(content)
                 aside.close()
@@ -288,6 +410,14 @@ def _write_whole(path: Path, content: bytes) -> None:
                 raise
     except OSError as error:
         raise _unusable(path, error) from error
+
+
+def _remove_leftovers(path: Path, seconds: float = 3600.0) -> None:
+    """Remove what processes have left that were killed while they wrote this file."""
+    for aside in path.parent.glob(f".{path.name}.*.part"):
+        with contextlib.suppress(OSError):  # another process may be faster
+            if aside.stat().st_mtime < time.time() - seconds:
+                aside.unlink()
 
 
 def _unusable(path: Path, error: OSError) -> OSError:

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,7 +44,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between tries, noted instead of waited for."""
     noted: list[float] = []
-    monkeypatch.setattr(text, "time", SimpleNamespace(sleep=noted.append))
+    clock = SimpleNamespace(sleep=noted.append, monotonic=time.monotonic, time=time.time)
+    monkeypatch.setattr(text, "time", clock)
     return noted
 
 
@@ -81,7 +83,9 @@ def answers(cache: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -
 def offer(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     """Make the corpus "novel" one that is fetched from this port of this machine."""
     url, sha256 = f"http://127.0.0.1:{port}/novel.txt", hashlib.sha256(NOVEL).hexdigest()
-    monkeypatch.setitem(text.DOWNLOADS, "novel", text.Download(url, "novel.txt", sha256))
+    monkeypatch.setitem(
+        text.DOWNLOADS, "novel", text.Download(url, "novel.txt", len(NOVEL), sha256)
+    )
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
