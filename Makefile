@@ -1,7 +1,11 @@
-# make site    set up, execute, build          make test   set up, build, run every test
-# make serve   the same, then look at it       make bench  speed of the from-scratch layers
-# make clean   drop what was built (not .venv)  make study  error against lag, measured anew
+# make site    set up, execute, build          make test    set up, build, run every test
+# make serve   the same, then look at it       make chapter NAME=gru  run one chapter, show what it prints
+# make lint    the linters alone               make seeds   every chapter with five sets of weights
+# make clean   drop what was built (not .venv) make books   fetch the books that some tests need
+# make bench   speed of the from-scratch layers
+# make study   all long studies anew; STUDY=long_lag: one of them
 # make devices speed of this machine's device: every chapter, every layer
+# make update  pin the newest versions that go together
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,22 +15,21 @@ LAB := $(VENV)/jupyterlab
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PORT ?= 8000
+STUDY ?= $(filter-out record devices,$(basename $(notdir $(wildcard book/_studies/*.py))))
 
 # One thread a kernel: nearly as fast at the sizes of this book, and a busy machine does no harm.
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site test lint serve bench study devices clean
+.PHONY: site test lint serve chapter seeds books bench study devices update clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
-test: site lint $(LAB)/installed
-	$(BIN)/python tests/browser.py
-	$(BIN)/python -m pytest tests
-	$(BIN)/python tests/stranger.py
+test: $(LAB)/installed
+	@MAKE="$(MAKE)" $(BIN)/python tests/all.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -39,14 +42,28 @@ serve: site
 	@echo "Open http://localhost:$(PORT)"
 	$(BIN)/python -m http.server $(PORT) --directory _build/html --bind 127.0.0.1
 
+chapter: $(INSTALLED)
+	@test -f "book/$(NAME).md" || { \
+	  echo "NAME is '$(NAME)': name a chapter, as in: make chapter NAME=gru"; exit 1; }
+	$(BIN)/python tests/seeds.py book/$(NAME).md --seeds 0 --show
+
+seeds: $(INSTALLED)
+	$(BIN)/python tests/seeds.py
+
+books: $(INSTALLED)
+	$(BIN)/python -c 'from d2lhelpers.text import DOWNLOADS, load_text; [*map(load_text, DOWNLOADS)]'
+
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench.py
 
 study: $(INSTALLED)
-	$(BIN)/python book/_studies/long_lag.py
+	@set -e; for study in $(STUDY); do echo "$$study"; $(BIN)/python book/_studies/$$study.py; done
 
 devices: $(INSTALLED)
 	$(BIN)/python book/_studies/devices.py
+
+update: $(INSTALLED)
+	$(BIN)/python .github/update.py
 
 clean:
 	rm -rf _build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import venv
 import zipfile
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from course.launch import KEPT, PACKAGE, install_cell
+
+pytestmark = pytest.mark.xdist_group("one environment to copy")
 
 
 def wheel(folder: Path, name: str, version: str, requires: tuple[str, ...] = ()) -> Path:
@@ -32,10 +35,10 @@ def wheel(folder: Path, name: str, version: str, requires: tuple[str, ...] = ())
 class Machine:
     """A virtual environment that has some packages, and an index that has newer ones."""
 
-    def __init__(self, folder: Path, **here: str):
+    def __init__(self, empty: Path, folder: Path, **here: str):
         self.folder, self.index = folder, folder / "index"
         self.index.mkdir()
-        venv.create(folder / "env", with_pip=True)
+        shutil.copytree(empty, folder / "env", symlinks=True)
         self.python = folder / "env" / "bin" / "python"
         for name, version in here.items():
             path = wheel(folder, name, version)
@@ -69,8 +72,16 @@ class Machine:
         return dict(line.split("==") for line in listing.splitlines())
 
 
-def test_what_is_here_stays_and_what_is_missing_comes(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, torch="2.5.1+cu124", numpy="1.26.4")
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment that has pip and nothing else."""
+    folder = tmp_path_factory.mktemp("empty")
+    venv.create(folder, with_pip=True)
+    return folder
+
+
+def test_what_is_here_stays_and_what_is_missing_comes(empty: Path, tmp_path: Path) -> None:
+    machine = Machine(empty, tmp_path, torch="2.5.1+cu124", numpy="1.26.4")
     machine.run_first_cell()
     found = machine.packages()
     assert {name: found[name] for name in (*KEPT, PACKAGE)} == {
@@ -81,22 +92,22 @@ def test_what_is_here_stays_and_what_is_missing_comes(tmp_path: Path) -> None:
     }
 
 
-def test_an_empty_machine_gets_everything(tmp_path: Path) -> None:
-    machine = Machine(tmp_path)
+def test_an_empty_machine_gets_everything(empty: Path, tmp_path: Path) -> None:
+    machine = Machine(empty, tmp_path)
     machine.run_first_cell()
     assert set(KEPT) | {PACKAGE} <= machine.packages().keys()
 
 
-def test_a_torch_that_is_too_old_is_not_replaced(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, torch="2.1.0", numpy="1.26.4")
+def test_a_torch_that_is_too_old_is_not_replaced(empty: Path, tmp_path: Path) -> None:
+    machine = Machine(empty, tmp_path, torch="2.1.0", numpy="1.26.4")
     before = machine.packages()
     said = machine.run_first_cell()
     assert machine.packages() == before
     assert "Cannot install d2lhelpers==0.1 and torch==2.1.0" in said
 
 
-def test_a_package_that_is_here_is_left_alone(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, d2lhelpers="0.0")
+def test_a_package_that_is_here_is_left_alone(empty: Path, tmp_path: Path) -> None:
+    machine = Machine(empty, tmp_path, d2lhelpers="0.0")
     before = machine.packages()
     assert machine.run_first_cell() == ""
     assert machine.packages() == before

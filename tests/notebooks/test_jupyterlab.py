@@ -22,6 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_plain import NOTEBOOKS, WITHOUT_EXERCISES, raw
 
+pytestmark = pytest.mark.xdist_group("one JupyterLab for all")
 LAB = Path(sys.prefix) / "jupyterlab" / "bin" / "jupyter-lab"  # put there by the Makefile
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells, not those in view

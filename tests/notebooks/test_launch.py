@@ -165,7 +165,14 @@ def test_binder_does_not_build_from_anything_but_pins() -> None:
         binder_files(HERE, "torch>=2\nnumpy==2.4.6\n")
 
 
-def test_the_site_is_published_where_the_buttons_lead() -> None:
-    workflow = (ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8")
+def test_the_site_that_was_tested_is_published_where_the_buttons_lead() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
     assert f"--initial-branch {HERE.branch}" in workflow
     assert f'.git" {HERE.branch}' in workflow
+    jobs = yaml.safe_load(workflow)["jobs"]
+    assert jobs["publish"]["needs"] == "test"
+    keep = jobs["test"]["steps"][-1]
+    assert keep["with"]["path"] == SITE.relative_to(ROOT).as_posix()
+    assert keep["with"]["include-hidden-files"], "or Binder would not find its files"
+    assert keep["if"] == f"matrix.python == '{PYTHON}'", "kept once, built as Binder runs it"
+    assert "make" not in str(jobs["publish"]["steps"])

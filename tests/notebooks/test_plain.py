@@ -10,6 +10,7 @@ import pytest
 from minibook import QUIZ, MiniBook, append
 from nbformat import NotebookNode
 
+pytestmark = pytest.mark.xdist_group("one book for all constructs")
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "_build" / "html" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb")) or [FOLDER / "none-because-the-site-is-not-built.ipynb"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import browser as browsers
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from visits import SITE, Visit, open_page, pages
+from visits import SITE, Visit, one_at_a_time, open_page, pages
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -59,7 +59,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     fresh.close()
 
 
-@pytest.fixture(scope="module", params=pages())
+@pytest.fixture(scope="module", params=one_at_a_time(pages()))
 def visit(browser: Browser, server: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Every page in turn, opened once for all the tests of a file."""
     fresh = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")

@@ -11,11 +11,6 @@ from playwright.sync_api import BrowserContext
 from test_pages import missing_icons
 from visits import SITE, chapters, open_page, pages
 
-# In bytes, uncompressed, without figures: of all that a page loads beside itself, and of itself.
-# Font Awesome's script alone, which the theme would load, has 1,490,000.
-LARGEST_EXTRAS = 720_000
-LARGEST_PAGE = 600_000
-
 
 class Links(HTMLParser):
     """The targets of a page, and where it leads."""
@@ -150,16 +145,6 @@ def test_figures_change_with_the_mode(context: BrowserContext, server: str) -> N
     clear = "rgba(0, 0, 0, 0)"
     assert page.evaluate(style, "light") == ["none", "normal", clear]
     assert page.evaluate(style, "dark") == ["invert(1) hue-rotate(180deg)", "screen", clear]
-
-
-@pytest.mark.parametrize("path", chapters())
-def test_a_page_is_light(context: BrowserContext, server: str, path: str) -> None:
-    sizes = open_page(context, server + path).sizes
-    extras = {url: n for url, n in sizes.items() if "/_images/" not in url and path not in url}
-    assert sum(extras.values()) < LARGEST_EXTRAS, sorted(extras.items(), key=lambda e: -e[1])[:5]
-    assert sizes[server + path] < LARGEST_PAGE
-    assert len(sizes) <= 60
-    assert not any("fontawesome.js" in url for url in sizes)
 
 
 def test_an_icon_that_is_not_in_the_font_is_noticed(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Response
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
 LOUD = ("error", "warning")
+# The rules of axe that a colour scheme can break.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
 def pages() -> list[str]:
@@ -23,6 +26,11 @@ def pages() -> list[str]:
 def chapters() -> list[str]:
     """Return the paths of the pages that were written by hand."""
     return [path for path in pages() if path not in ("search.html", "genindex.html")]
+
+
+def one_at_a_time(paths: list[str]) -> list[object]:
+    """Return pages as parameters; the tests of one run in one process, which opens it once."""
+    return [pytest.param(path, marks=pytest.mark.xdist_group(path)) for path in paths]
 
 
 @dataclass
