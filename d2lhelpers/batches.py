@@ -75,7 +75,7 @@ def random_batches(
     inputs = tokens[offset : offset + used].view(count, num_steps)
     targets = tokens[offset + 1 : offset + used + 1].view(count, num_steps)
     order = torch.randperm(count, generator=generator, device="cpu").to(tokens.device)
-    return ((inputs[rows].T, targets[rows].T) for rows in order.split(batch_size))
+    return ((inputs[rows].T, targets[rows].T) for rows in order.split(int(batch_size)))
 
 
 def _too_short(tokens: Tensor, batch_size: int, num_steps: int, offset: int) -> str:

@@ -25,7 +25,10 @@ SEEDS = range(-(2**63), 2**64)  # those that PyTorch takes
 
 
 def check_int(**values: Any) -> None:
-    """Raise `TypeError` unless every named value is a whole number, of Python or NumPy."""
+    """Raise `TypeError` unless every named value is a whole number, of Python or NumPy.
+
+    NumPy's narrow and unsigned kinds are refused: with them 3 * 100 or -1 // 2 overflow silently.
+    """
     for name, value in values.items():
         try:
             if isinstance(value, bool | Tensor):
@@ -35,6 +38,11 @@ def check_int(**values: Any) -> None:
             raise TypeError(
                 f"{name} is {value!r}: it must be an int; pass a whole number"
             ) from None
+        if isinstance(value, np.integer) and np.iinfo(value).min > -(2**31):
+            raise TypeError(
+                f"{name} is of type {type(value).__name__}: it must be an int, which does not "
+                f"overflow; pass int({name})"
+            )
 
 
 def check_positive_int(**values: Any) -> None:
@@ -58,6 +66,8 @@ def check_number(**values: Any) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name} is {value!r}: it must be a number; pass an int or a float")
+        if isinstance(value, int) and abs(value) > sys.float_info.max:
+            raise ValueError(f"{name} is larger than any float: pass a smaller number")
 
 
 def check_positive(**values: Any) -> None:
@@ -208,19 +218,12 @@ def check_inputs(
     if not pair:
         _check_state(state, "state", shape, inputs.dtype)
         return
-    if not isinstance(state, tuple | list) or len(state) != 2:
-        found = (
-            f"has {len(state)} parts" if isinstance(state, tuple | list) else f"is {_kind(state)}"
-        )
-        raise TypeError(
-            f"state {found}: it must be the pair (H, C), each of shape {shape}; pass what the "
-            "layer returned"
-        )
+    _check_pair(state)
     for part, name in zip(state, ("state[0], which is H,", "state[1], which is C,"), strict=True):
         _check_state(part, name, shape, inputs.dtype)
 
 
-def check_parts(state: Any, layers: Sequence[nn.Module] | nn.ModuleList) -> None:
+def check_parts(state: Any, layers: Sequence[nn.Module] | nn.ModuleList, batch_size: int) -> None:
     """Raise `TypeError` or `ValueError` unless a state is None or a tuple of the layers' states."""
     if state is None:
         return
@@ -235,27 +238,25 @@ def check_parts(state: Any, layers: Sequence[nn.Module] | nn.ModuleList) -> None
             "what the layer returned"
         )
     for layer, part in zip(layers, state, strict=True):
-        check_torch_state(layer, part)
+        check_torch_state(layer, part, batch_size)
 
 
-def check_torch_state(layer: nn.Module, state: Any) -> None:
-    """Raise `TypeError` unless a layer of torch's gets a state of its kind; others check theirs.
+def check_torch_state(layer: nn.Module, state: Any, batch_size: int) -> None:
+    """Raise `TypeError` or `ValueError` unless a state fits a layer of torch's; others check it.
 
-    Its shape is left to the layer, whose errors name it.
+    It is (layers, B, H), or the pair (H, C) of two such tensors for an LSTM.
     """
     if state is None or not isinstance(layer, nn.RNNBase):
         return
-    if isinstance(layer, nn.LSTM):
-        if not isinstance(state, tuple | list) or len(state) != 2:
-            raise TypeError(
-                f"state is {_kind(state)}: that of torch.nn.LSTM is the pair (H, C); pass what the "
-                "layer returned"
-            )
-    elif not isinstance(state, Tensor):
-        raise TypeError(
-            f"state is {_kind(state)}: that of torch.nn.{type(layer).__name__} is one tensor; pass "
-            "what the layer returned"
-        )
+    rows = layer.num_layers * (2 if layer.bidirectional else 1)
+    dtype: torch.dtype = layer.weight_ih_l0.dtype  # type: ignore[assignment]
+    shape = (rows, batch_size, layer.proj_size or layer.hidden_size)
+    if not isinstance(layer, nn.LSTM):
+        _check_state(state, "state", shape, dtype)
+        return
+    _check_pair(state)
+    _check_state(state[0], "state[0], which is H,", shape, dtype)
+    _check_state(state[1], "state[1], which is C,", (*shape[:2], layer.hidden_size), dtype)
 
 
 def check_own_weights(**layers: nn.Module) -> None:
@@ -322,21 +323,34 @@ def _autocast(tensor: Tensor) -> bool:
     return torch.is_autocast_enabled()
 
 
-def _check_state(state: Any, name: str, shape: tuple[int, int], dtype: torch.dtype) -> None:
+def _check_pair(state: Any) -> None:
+    if not isinstance(state, tuple | list) or len(state) != 2:
+        parts = isinstance(state, tuple | list)
+        found = f"has {len(state)} parts" if parts else f"is {_kind(state)}"
+        raise TypeError(
+            f"state {found}: it must be the pair (H, C) of two tensors; pass what the layer "
+            "returned"
+        )
+
+
+def _check_state(state: Any, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
     if not isinstance(state, Tensor):
         raise TypeError(
             f"{name} is {_kind(state)}: it must be a tensor of shape {shape}; pass what the layer "
             "returned"
         )
     if state.shape != shape:
-        first = state.dim() == 3 and state.shape[0] == 1
-        fix = "pass its only row, state[0]" if first else "pass what the layer returned"
+        axes, fix = "(B, H)" if len(shape) == 2 else "(layers, B, H)", "what the layer returned"
+        if state.shape == (1, *shape):
+            fix = "its only row, state[0]"
+        if (1, *state.shape) == shape:
+            fix = "state[None]"
         raise ValueError(
-            f"{name} has shape {tuple(state.shape)}: it must be (B, H) = {shape}; {fix}"
+            f"{name} has shape {tuple(state.shape)}: it must be {axes} = {shape}; pass {fix}"
         )
     if state.dtype != dtype and not (state.is_floating_point() and _autocast(state)):
         raise TypeError(
-            f"{name} is {state.dtype}: it must be {dtype}, as the inputs are; pass .to({dtype})"
+            f"{name} is {state.dtype}: it must be {dtype}, as the weights are; pass .to({dtype})"
         )
 
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from d2lhelpers.checks import check_number, check_positive_int, check_seed, check_type
+from d2lhelpers.checks import check_bool, check_number, check_positive_int, check_seed, check_type
 from d2lhelpers.model import LanguageModel, check_left_to_right, check_vocabulary, mode
 from d2lhelpers.text import Vocabulary
 
@@ -48,6 +48,7 @@ def generate(
     check_positive_int(length=length)
     check_seed(seed=seed)
     check_number(temperature=temperature)
+    check_bool(look_ahead=look_ahead)
     check_type(str, "pass a text", prefix=prefix)
     check_vocabulary(model, vocabulary)
     if not 0 <= temperature < float("inf"):

@@ -17,6 +17,7 @@ from d2lhelpers.checks import (
     check_parts,
     check_positive_int,
     check_share,
+    check_torch_state,
     check_type,
 )
 from d2lhelpers.model import State, layer_sizes
@@ -142,7 +143,7 @@ class WithDropout(nn.Module):
 
     def forward(self, inputs: Tensor, state: State = None) -> tuple[Tensor, State]:
         check_inputs(self, inputs)
-        check_parts(state if state is None else (state,), [self.layer])
+        check_torch_state(self.layer, state, inputs.shape[1])
         outputs, state = self.layer(self.dropout(inputs), state)
         return self.dropout(outputs), state
 
@@ -167,7 +168,7 @@ class DeepRNN(nn.Module):
 
     def forward(self, inputs: Tensor, state: State = None) -> tuple[Tensor, State]:
         check_inputs(self, inputs)
-        check_parts(state, self.layers)
+        check_parts(state, self.layers, inputs.shape[1])
         H, states = inputs, []
         for i, layer in enumerate(self.layers):
             if i > 0:
@@ -181,7 +182,7 @@ def check_stack(layers: Sequence[nn.Module]) -> None:
     """Raise `TypeError` or `ValueError` unless layers fit one on another and share no weights."""
     check_type((list, tuple, nn.ModuleList, nn.Sequential), "pass [RNN(8, 8)]", layers=layers)
     if not layers:
-        raise ValueError("layers is empty: a stack needs at least one layer")
+        raise ValueError("layers is empty: a stack needs at least one layer; pass [RNN(8, 8)]")
     sizes = [layer_sizes(layer) for layer in layers]
     for i, (below, above) in enumerate(itertools.pairwise(sizes)):
         if below[1] != above[0]:
@@ -218,7 +219,7 @@ class Bidirectional(nn.Module):
         self, inputs: Tensor, state: State = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         check_inputs(self, inputs)
-        check_parts(state, [self.forward_layer, self.backward_layer])
+        check_parts(state, [self.forward_layer, self.backward_layer], inputs.shape[1])
         check_lengths(lengths, inputs)
         to_right, to_left = (None, None) if state is None else state
         H_right, to_right = self.forward_layer(inputs, to_right)

@@ -33,7 +33,7 @@ class LanguageModel(nn.Module):
 
     def forward(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
         check_tokens(tokens, self.embedding.num_embeddings)
-        check_torch_state(self.layer, state)
+        check_torch_state(self.layer, state, tokens.shape[1])
         X = self.embedding(tokens)  # (T, B, D)
         H, state = self.layer(X, state)  # (T, B, H)
         return self.output(H), state  # (T, B, V)

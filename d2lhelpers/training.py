@@ -281,6 +281,7 @@ def log_probabilities(
     """
     check_positive_int(batch_size=batch_size)
     check_text(tokens=tokens)
+    check_bool(look_ahead=look_ahead)
     check_range(model.output.out_features, tokens=tokens)
     if not look_ahead:
         check_left_to_right(model)

@@ -8,6 +8,7 @@ in the cache folder the test is left out, and the last lines say so and how to g
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,8 +50,16 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Say in one line what was left out, below everything else."""
+    """Say in a line each how misuse ended and what was left out, below everything else."""
     yield
+    outcomes: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "outcome":  # one, or one and how often
+                outcomes.update([value] if isinstance(value, str) else dict([value]))
+    if outcomes:
+        counts = ", ".join(f"{count:,} ended in a {kind}" for kind, count in outcomes.items())
+        terminalreporter.line(f"{outcomes.total():,} cases of misuse: {counts}")
     left_out = terminalreporter.config.stash.get(LEFT_OUT, {})
     if left_out:
         books = sorted({book for lacking in left_out.values() for book in lacking})
