@@ -39,6 +39,8 @@ Equation {eq}`eq-small` and {ref}`label-of-page`.
 import os
 from pathlib import Path
 
+from d2lhelpers.numbers import ONE
+
 with Path(os.environ["MARKS"]).open("a") as marks:
     marks.write("x")
 print("some output")
@@ -60,7 +62,7 @@ Why?
 
 
 class MiniBook:
-    """A book in a folder, and what its last build said."""
+    """A book in a folder, with a small helper package, and what its last build said."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -70,8 +72,9 @@ class MiniBook:
         self.environment: dict[str, str] = {}
         for folder in ("book", cache.PACKAGE):
             (root / folder).mkdir(parents=True)
-        self.package = root / cache.PACKAGE / "__init__.py"
-        self.package.write_text("VALUE = 1  # a comment\n")
+        (root / cache.PACKAGE / "__init__.py").touch()
+        self.package = root / cache.PACKAGE / "numbers.py"
+        self.package.write_text("ONE = 1\nTWO = 2\n")
         (root / "marks").touch()
         self.index.write_text("# The book\n")
         self.page.write_text(HEAD + PAGE)
@@ -96,7 +99,9 @@ class MiniBook:
         result = subprocess.run(
             [BOOK, "build", ".", *(["-q"] if quiet else []), "-W", "-n", "--keep-going"],
             cwd=self.root,
-            env=os.environ | {"MARKS": str(self.root / "marks")} | self.environment,
+            env=os.environ
+            | {"MARKS": str(self.root / "marks"), "PYTHONPATH": str(self.root)}
+            | self.environment,
             capture_output=True,
             text=True,
             timeout=120,
@@ -111,10 +116,6 @@ class MiniBook:
     def notebook(self) -> nbformat.NotebookNode:
         """The executed notebook of the page."""
         return nbformat.read(self.site / "notebooks" / "page.ipynb", as_version=4)
-
-    def caches(self) -> list[Path]:
-        """The folders of the execution cache."""
-        return list((self.root / "_build" / "execution").iterdir())
 
 
 def replace(old: str, new: str) -> Callable[[MiniBook], None]:

@@ -5,15 +5,11 @@ It is built with the real settings and the real extension, in a folder of its ow
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from course import cache
 from minibook import QUIZ, MiniBook, append, replace
 
 # A name for each fault, the fault, and what the build says about it.
@@ -89,65 +85,7 @@ def test_a_book_is_executed_only_when_it_must_be(tmp_path: Path) -> None:
     replace("# A page", "# A page with another title\n\nMore words.")(book)
     expect(executions=1)
     assert "More words." in (book.site / "book" / "page.html").read_text()
-    book.package.write_text("VALUE = 1  # another comment\n")
+    book.package.write_text('"""Numbers."""\n\nONE = 1  # a comment\nTWO = 3\n')
     expect(executions=1)
-    assert len(book.caches()) == 1
-    book.package.write_text("VALUE = 2\n")
+    book.package.write_text("ONE = 2\nTWO = 3\n")
     expect(executions=2)
-    assert len(book.caches()) == 2
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    """A package with code and data."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "__init__.py").write_text("def f(x):\n    return x\n")
-    (tmp_path / "data" / "text.txt").write_text("once upon a time")
-    return tmp_path
-
-
-def test_the_key_looks_at_code_and_data_alone(package: Path) -> None:
-    key = cache.key(package)
-    (package / "__pycache__").mkdir()
-    (package / "__pycache__" / "x.pyc").write_bytes(b"0")
-    (package / "__init__.py").write_text("# A comment.\ndef f(x):\n\n    return (x)  # same\n")
-    assert cache.key(package) == key
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda package: (package / "__init__.py").write_text("def f(x):\n    return x + 1\n"),
-        lambda package: (package / "data" / "text.txt").write_text("twice upon a time"),
-        lambda package: (package / "data" / "more.txt").write_text(""),
-        lambda package: (package / "data" / "text.txt").rename(package / "text.txt"),
-        lambda package: (package / "data" / "text.txt").unlink(),
-    ],
-    ids=["code", "data", "new file", "moved file", "lost file"],
-)
-def test_the_key_changes(package: Path, change: Callable[[Path], object]) -> None:
-    key = cache.key(package)
-    change(package)
-    assert cache.key(package) != key
-
-
-def test_the_key_knows_the_versions(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = cache.key(package)
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0")
-    assert cache.key(package) != key
-
-
-def test_old_caches_are_dropped(tmp_path: Path) -> None:
-    book = MiniBook(tmp_path / "book")
-    folder = book.root / "_build" / "execution"
-    for age in range(6):
-        (folder / f"of-{age}-days").mkdir(parents=True)
-        then = time.time() - 86400 * age
-        os.utime(folder / f"of-{age}-days", (then, then))
-    app = SimpleNamespace(outdir=book.site, srcdir=book.root)
-    config = SimpleNamespace()
-    cache.choose_folder(app, config)  # type: ignore[arg-type]
-    current = Path(config.nb_execution_cache_path)
-    assert current.name == cache.key(book.root / cache.PACKAGE)
-    kept = {current, *(folder / f"of-{age}-days" for age in range(cache.KEPT))}
-    assert set(book.caches()) == kept

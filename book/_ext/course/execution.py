@@ -1,17 +1,19 @@
 """Execution of the chapters: all that need it at once, as many side by side as there are cores.
 
 myst-nb executes a page when Sphinx reads it, one after the other. Here they are executed before
-that and put into its cache, where myst-nb then finds them.
+that and put into its cache, where myst-nb then finds them. Which need it, course.cache tells.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+from docutils import nodes
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
@@ -20,9 +22,12 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from course.notebooks import read
+from course.cache import page_key
+from course.notebooks import fresh, read
 
 LOGGER = logging.getLogger(__name__)
+KEY = "course_key"
+PLAIN = re.compile(r"\x1b\[[0-9;]*m")  # the colours of a terminal
 
 
 def execute(env: BuildEnvironment, page: str, notebook: nbformat.NotebookNode) -> ExecutionResult:
@@ -50,26 +55,58 @@ def execute_all(app: Sphinx, env: BuildEnvironment, pages: Iterable[str]) -> Non
     cache = get_cache(env.config.nb_execution_cache_path)
     notebooks = {}
     for page in pages:
-        if (notebook := read(env, page)) is not None:
-            try:
-                cache.match_cache_notebook(notebook)
-            except KeyError:
-                notebooks[page] = notebook
+        notebook = read(env, page)
+        if notebook is not None and not fresh(env, cache, notebook):
+            notebooks[page] = notebook
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         results = pool.map(lambda page: execute(env, page, notebooks[page]), notebooks)
     failures = []
     for page, result in zip(notebooks, results, strict=True):
         if result.err is not None:
-            failures.append(f"{page} failed while it was executed:\n{result.exc_string}")
+            failures.append(failure(env, page, notebooks[page], result))
             continue
-        bundle = CacheBundleIn(
-            notebooks[page], str(env.doc2path(page)), data={"execution_seconds": result.time}
-        )
+        data = {"execution_seconds": result.time, "key": page_key(env, notebooks[page])}
+        bundle = CacheBundleIn(notebooks[page], str(env.doc2path(page)), data=data)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     if failures:
         raise ExtensionError("\n".join(failures))
 
 
+def failure(
+    env: BuildEnvironment, page: str, notebook: nbformat.NotebookNode, result: ExecutionResult
+) -> str:
+    """Return where a page failed, and the traceback that its reader would see."""
+    where = str(env.doc2path(page))
+    said = getattr(result.err, "traceback", result.exc_string)
+    for cell, first in zip(notebook.cells, notebook.metadata.source_map, strict=True):
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            line = re.search(r"Cell .*?, line (\d+)", PLAIN.sub("", said))
+            where += f":{first + int(line[1]) if line else first + 1}"
+    return f"{where}: {page} failed while it was executed\n{said}"
+
+
+def outdated(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Read the pages again whose outputs are no longer true."""
+    notebooks = {page: read(env, page) for page in env.found_docs - added - changed}
+    return sorted(
+        page
+        for page, notebook in notebooks.items()
+        if notebook is not None and env.metadata[page].get(KEY) != page_key(env, notebook)
+    )
+
+
+def note_key(app: Sphinx, document: nodes.document) -> None:
+    """Note with a page that was read what its outputs depend on."""
+    env = app.env
+    assert env is not None
+    if (notebook := read(env, env.docname)) is not None:
+        env.metadata[env.docname][KEY] = page_key(env, notebook)
+
+
 def setup(app: Sphinx) -> None:
     """Run when it is known which pages have to be read, before the first one is."""
+    app.connect("env-get-outdated", outdated)
+    app.connect("doctree-read", note_key)
     app.connect("env-before-read-docs", execute_all)

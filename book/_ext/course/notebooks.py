@@ -8,12 +8,14 @@ from typing import Any
 import nbformat
 from docutils import nodes
 from jupyter_cache import get_cache
+from jupyter_cache.base import JupyterCacheAbstract
 from myst_nb.core.read import create_nb_reader
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
+from course.cache import page_key
 from course.launch import Repository, install_cell
 from course.plain import PlainPage
 
@@ -33,9 +35,15 @@ def read(env: BuildEnvironment, page: str) -> nbformat.NotebookNode | None:
     return None if reader is None else reader.read(source)
 
 
-def executable_pages(env: BuildEnvironment) -> list[str]:
-    """Return the names of the pages that are programs, whether executed or not, sorted."""
-    return sorted(name for name in env.found_docs if read(env, name) is not None)
+def fresh(
+    env: BuildEnvironment, cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode
+) -> bool:
+    """Tell whether the cache has the outputs of a page, made by all that would make them now."""
+    try:
+        record = cache.match_cache_notebook(notebook)
+    except KeyError:
+        return False
+    return (record.data or {}).get("key") == page_key(env, notebook)
 
 
 def notebook_name(page: str) -> str:
@@ -49,14 +57,13 @@ def executed_notebook(env: BuildEnvironment, page: str) -> nbformat.NotebookNode
     myst-nb itself leaves the outputs out when they come from its cache. Raises `ExtensionError` if
     the page was not executed as it stands, or a code cell did not run.
     """
-    try:
-        cache = get_cache(env.config.nb_execution_cache_path)
-        notebook: nbformat.NotebookNode = cache.merge_match_into_notebook(read(env, page))[1]
-    except KeyError:
+    cache, source = get_cache(env.config.nb_execution_cache_path), read(env, page)
+    if source is None or not fresh(env, cache, source):
         raise ExtensionError(
             f"{page} was not executed as it stands: no outputs for its code are in "
             f"{env.config.nb_execution_cache_path}; is execute_notebooks set to 'cache'?"
-        ) from None
+        )
+    notebook: nbformat.NotebookNode = cache.merge_match_into_notebook(source)[1]
     idle = [
         cell.source.split("\n")[0]
         for cell in notebook.cells
