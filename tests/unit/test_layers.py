@@ -286,6 +286,13 @@ def test_dropout_acts_between_layers_in_training_only() -> None:
     assert (seen[-1] != 0).all()
 
 
+def test_dropout_leaves_the_inputs_of_a_stack_alone() -> None:
+    stack, inputs, seen = DeepRNN([RNN(3, 5), RNN(5, 5)], dropout=0.5), torch.randn(9, 8, 3), []
+    stack.layers[0].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    stack(inputs)
+    assert torch.equal(seen[0], inputs)
+
+
 def test_sizes_fit_a_language_model() -> None:
     layer = DeepRNN([Bidirectional(nn.LSTM(4, 3), GRU(4, 2)), RNN(5, 6)])
     logits, _ = LanguageModel(layer, 9)(torch.zeros(7, 2, dtype=torch.int64))

@@ -45,6 +45,27 @@ def test_html_names_its_columns() -> None:
     assert "<tr><td>1</td><td>12.34</td></tr>" in table.html()
 
 
+def test_html_shows_cells_as_they_are() -> None:
+    table = ProgressTable(["a < b", "c"], steps=1)
+    table.add("<b>1</b>", 'x & "y"')
+    assert '<th scope="col">a &lt; b</th>' in table.html()
+    assert "<td>&lt;b&gt;1&lt;/b&gt;</td><td>x &amp; &quot;y&quot;</td>" in table.html()
+
+
+@pytest.mark.parametrize("cells", [[], ["1"], ["1", "2", "3"]])
+def test_a_line_has_a_cell_for_each_column(cells: list[str]) -> None:
+    message = f"{len(cells)} cells were added: there must be one for each of the 2 columns; pass"
+    with pytest.raises(ValueError, match=message):
+        ProgressTable(["epoch", "loss"], steps=3, show=False).add(*cells)
+
+
+def test_steps_beyond_those_announced_do_not_each_add_a_line() -> None:
+    table = ProgressTable(["step"], steps=20, rows=4)
+    for step in range(40):
+        table.add(str(step))
+    assert len(table.lines) <= 8
+
+
 @pytest.mark.parametrize("name", ["steps", "rows"])
 def test_sizes_must_be_positive(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is 0: it must be positive; pass"):

@@ -1,19 +1,22 @@
 """Corpora: the two texts of the course, the reader's own file, and everything that can go wrong."""
 
 import hashlib
+import itertools
 import math
 import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -399,3 +402,138 @@ def test_failed_write_leaves_nothing(cache: Path, answers: list) -> None:
     with pytest.raises(OSError, match=r"cannot use .*novel\.txt"):
         load_text("novel")
     assert [path.name for path in cache.iterdir()] == ["novel.txt"]
+
+
+class Unkind:
+    """A server on this machine that does the same with each connection, until it is closed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, pieces: Callable[[], Iterator[bytes]]):
+        self.pieces, self.connections, self.over = pieces, 0, Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        offer(monkeypatch, self.socket.getsockname()[1])
+        Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while not self.over.is_set():
+            with suppress(OSError):
+                connection, _ = self.socket.accept()
+                self.connections += 1
+                Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            for piece in self.pieces():
+                connection.sendall(piece)
+                if self.over.is_set():
+                    return
+            self.over.wait()
+
+    def close(self) -> None:
+        self.over.set()
+        self.socket.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+def slowly(content: bytes) -> Iterator[bytes]:
+    for number in itertools.cycle(content):
+        time.sleep(0.05)
+        yield bytes([number])
+
+
+UNKIND: dict[str, tuple[Callable[[], Iterator[bytes]], type[Exception], str]] = {
+    "silent": (lambda: iter(()), ConnectionError, r"timed out.* in 3 tries: check the network"),
+    "silent after the head": (lambda: iter([HEAD]), ConnectionError, "in 3 tries: check"),
+    "a byte at a time": (
+        lambda: itertools.chain([HEAD], slowly(NOVEL)),
+        ConnectionError,
+        "in 1 tries: check the network",
+    ),
+    "a head without end": (
+        lambda: itertools.chain([b"HTTP/1.1 200 OK\r\nX: "], slowly(b"y")),
+        ConnectionError,
+        r"took more than .* in 1 tries: check the network",
+    ),
+    "a body without end": (
+        lambda: itertools.chain([HEAD], itertools.repeat(NOVEL)),
+        ValueError,
+        f"sent more than {len(NOVEL)} bytes .*: nothing was kept; try again",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNKIND)
+def test_every_wait_for_a_server_has_an_end(
+    cache: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    pieces, error, message = UNKIND[case]
+    monkeypatch.setattr(text, "SILENCE", 0.3)
+    monkeypatch.setattr(text, "PATIENCE", 2.0 if error is ConnectionError else 20.0)
+    if "3 tries" in message:
+        monkeypatch.setattr(text, "PATIENCE", 20.0)
+    server = Unkind(monkeypatch, pieces)
+    start = time.monotonic()
+    with pytest.raises(error, match=message):
+        load_text("novel")
+    assert time.monotonic() - start < 10
+    assert server.connections == (3 if "3 tries" in message else 1)
+    assert not list(cache.iterdir())
+    server.close()
+
+
+def test_a_cache_is_never_half_written(tmp_path: Path) -> None:
+    """A process whose disk is full after 1,000 bytes leaves nothing, and says what is wrong."""
+    script = """
+import resource, sys
+from pathlib import Path
+from d2lhelpers.text import _write_whole
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    _write_whole(Path(sys.argv[1]), bytes(5000))
+except OSError as error:
+    print(error)
+"""
+    path = tmp_path / "novel.txt"
+    ended = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f"cannot use {path}" in ended.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_processes_left_goes_at_the_next_write(cache: Path, answers: list) -> None:
+    old, young, other = (
+        cache / name for name in (".novel.txt.a1.part", ".novel.txt.b2.part", "mine.part")
+    )
+    for path in (old, young, other):
+        path.write_bytes(HALF)
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    answers[:] = [NOVEL]
+    load_text("novel")
+    assert sorted(path.name for path in cache.iterdir()) == [young.name, other.name, "novel.txt"]
+
+
+def test_the_file_aside_has_a_name_that_is_known_again(
+    cache: Path, answers: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+
+    def killed(source: str, _target: Path) -> None:
+        names.append(Path(source).name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    answers[:] = [NOVEL]
+    with pytest.raises(KeyboardInterrupt):
+        load_text("novel")
+    (name,) = names
+    assert re.fullmatch(r"\.novel\.txt\..+\.part", name)
+    assert not list(cache.iterdir())
+
+
+def test_the_catalogue_tells_the_size_of_a_text_that_is_here() -> None:
+    for download in text.DOWNLOADS.values():
+        path = text.cache_folder() / download.file_name
+        assert not path.is_file() or path.stat().st_size == download.size

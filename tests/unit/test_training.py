@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -225,6 +226,24 @@ def test_mode_is_right_during_training_and_restored_after(
     train(model, corpus, CONFIG, show=False)
     assert modes == {(True, True), (False, False)}
     assert model.training == model.layer.training == mode
+
+
+def test_seconds_are_those_of_training_alone(
+    corpus: Corpus, new_model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that a pass in training moves by 1 and one in evaluation by 1000."""
+    model, now = new_model(), [0.0]
+
+    def tick(module: nn.Module, _: object) -> None:
+        now[0] += 1 if module.training else 1000
+
+    model.register_forward_pre_hook(tick)
+    monkeypatch.setattr("d2lhelpers.training.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    history = train(model, corpus, CONFIG, show=False)
+    steps = len(history.gradient_norms)
+    assert sum(history.seconds) == steps
+    assert all(seconds == pytest.approx(steps / 3, abs=1) for seconds in history.seconds)
+    assert history.tokens_per_second == pytest.approx(3 * len(corpus.training) / steps)
 
 
 def test_table_is_shown_only_on_demand(corpus: Corpus, new_model, capsys) -> None:
