@@ -68,6 +68,16 @@ def test_a_fault_stops_the_build(fault: str, tmp_path: Path) -> None:
     assert message in book.log
 
 
+def test_a_failure_is_shown_once_with_its_line(tmp_path: Path) -> None:
+    book = MiniBook(tmp_path / "book")
+    replace('print("some output")', 'print("some output")\n\nassert 1 == 2, "so it should"')(book)
+    assert not book.build()
+    line = 1 + book.page.read_text().split("\n").index('assert 1 == 2, "so it should"')
+    assert f"book/page.md:{line}: a cell failed" in book.log
+    assert book.log.count("AssertionError: so it should") == 1
+    assert book.log.count('print("some output")') == 1
+
+
 def test_a_book_is_executed_only_when_it_must_be(tmp_path: Path) -> None:
     book = MiniBook(tmp_path / "book")
 

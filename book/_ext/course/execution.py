@@ -48,7 +48,8 @@ def execute(env: BuildEnvironment, page: str, notebook: nbformat.NotebookNode) -
 def execute_all(app: Sphinx, env: BuildEnvironment, pages: Iterable[str]) -> None:
     """Execute the pages that Sphinx is about to read, as far as the cache lacks their outputs.
 
-    Raises `ExtensionError` with the traceback if a cell fails; the others still go to the cache.
+    Logs the traceback of a cell that fails, and raises `ExtensionError` when all have run; the
+    outputs of the other pages go to the cache.
     """
     if env.config.nb_execution_mode != "cache":
         return
@@ -60,29 +61,33 @@ def execute_all(app: Sphinx, env: BuildEnvironment, pages: Iterable[str]) -> Non
             notebooks[page] = notebook
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         results = pool.map(lambda page: execute(env, page, notebooks[page]), notebooks)
-    failures = []
+    failed = []
     for page, result in zip(notebooks, results, strict=True):
         if result.err is not None:
-            failures.append(failure(env, page, notebooks[page], result))
+            LOGGER.error(failure(env, page, notebooks[page], result))
+            failed.append(page)
             continue
         data = {"execution_seconds": result.time, "key": page_key(env, notebooks[page])}
         bundle = CacheBundleIn(notebooks[page], str(env.doc2path(page)), data=data)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-    if failures:
-        raise ExtensionError("\n".join(failures))
+    if failed:
+        raise ExtensionError(f"failed while they were executed: {', '.join(failed)}")
 
 
 def failure(
     env: BuildEnvironment, page: str, notebook: nbformat.NotebookNode, result: ExecutionResult
 ) -> str:
-    """Return where a page failed, and the traceback that its reader would see."""
-    where = str(env.doc2path(page))
-    said = getattr(result.err, "traceback", result.exc_string)
-    for cell, first in zip(notebook.cells, notebook.metadata.source_map, strict=True):
-        if any(output.output_type == "error" for output in cell.get("outputs", [])):
-            line = re.search(r"Cell .*?, line (\d+)", PLAIN.sub("", said))
-            where += f":{first + int(line[1]) if line else first + 1}"
-    return f"{where}: {page} failed while it was executed\n{said}"
+    """Return the line at which a page failed, and what its reader would see there."""
+    path = Path(env.doc2path(page))
+    place, said, text = str(path), str(result.exc_string), path.read_text(encoding="utf-8")
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                said = PLAIN.sub("", "\n".join(output.traceback))
+                line = re.search(r"Cell .*?, line (\d+)", said)
+                before = text[: text.find(cell.source)].count("\n")
+                place += f":{before + int(line[1] if line else 1)}"
+    return f"{place}: a cell failed\n{said}"
 
 
 def outdated(
