@@ -2,7 +2,7 @@
 # make serve   the same, then look at it       make chapter NAME=gru  run one chapter, show what it prints
 # make lint    the linters alone               make seeds   every chapter with five sets of weights
 # make clean   drop what was built (not .venv) make books   fetch the books that some tests need
-# make bench   speed of the from-scratch layers
+# make bench   speed of the from-scratch layers  make mutants  small faults, each of which a test has to find
 # make study   all long studies anew; STUDY=long_lag: one of them
 # make devices speed of this machine's device: every chapter, every layer
 # make update  pin the newest versions that go together
@@ -21,7 +21,7 @@ STUDY ?= $(filter-out record devices,$(basename $(notdir $(wildcard book/_studie
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site test lint serve chapter seeds books bench study devices update clean
+.PHONY: site test lint serve chapter seeds mutants books bench study devices update clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -49,6 +49,9 @@ chapter: $(INSTALLED)
 
 seeds: $(INSTALLED)
 	$(BIN)/python tests/seeds.py
+
+mutants: $(INSTALLED)
+	$(BIN)/python tests/mutants.py
 
 books: $(INSTALLED)
 	$(BIN)/python -c 'from d2lhelpers.text import DOWNLOADS, load_text; [*map(load_text, DOWNLOADS)]'
