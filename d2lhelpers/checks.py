@@ -275,6 +275,25 @@ def check_own_weights(**layers: nn.Module) -> None:
 # --- Training
 
 
+def check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    """Raise `ValueError` unless an optimizer has at least one of a model's parameters."""
+    ours = {id(parameter) for parameter in model.parameters()}
+    if not any(id(p) in ours for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError(
+            "the optimizer has none of the model's parameters: it must be made for this model; "
+            "pass torch.optim.Adam(model.parameters()), for example"
+        )
+
+
+def check_parameters(parameters: Any) -> None:
+    """Raise `TypeError` if parameters are one tensor or a whole module."""
+    if isinstance(parameters, Tensor | nn.Module):
+        raise TypeError(
+            f"parameters is {_kind(parameters)}: it must be several tensors; pass "
+            "model.parameters() or a list"
+        )
+
+
 def check_clipping(gradients: Sequence[Tensor], max_norm: float | None) -> None:
     """Raise an error unless there are gradients and `max_norm` is above 0 or None.
 

@@ -26,8 +26,16 @@ from d2lhelpers.model import State, layer_sizes
 class RNN(nn.Module):
     """The simple recurrent layer (Elman 1990): H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h).
 
-    Inputs (T, B, D) and a state (B, H), zero if None, give outputs (T, B, H) and the last
-    state (B, H). Parameters start uniform in ±1/√H, as in `torch.nn.RNN`.
+    Inputs (T, B, D), floats of the parameters' type, and a state (B, H), zero if None, give outputs
+    (T, B, H) and the last state (B, H). Parameters start uniform in ±1/√H, as in `torch.nn.RNN`.
+
+    Args:
+        input_size: D.
+        hidden_size: H.
+
+    Raises:
+        TypeError, ValueError: sizes that are no positive int; when called, inputs or a state of
+            another shape or type.
     """
 
     def __init__(self, input_size: int, hidden_size: int):
@@ -57,8 +65,9 @@ class GRU(nn.Module):
 
     R_t = sigmoid(X_t W_xr + H_{t-1} W_hr + b_r), Z_t likewise, and H_t = Z_t H_{t-1} +
     (1 - Z_t) tanh(X_t W_xh + R_t (H_{t-1} W_hh + b_hh) + b_h). The columns of `W_x` and `W_h` are
-    those for R, for Z and for the candidate, the rows of `b` are b_r, b_z, b_h and b_hh; interface
-    and start as of `RNN`.
+    those for R, for Z and for the candidate, the rows of `b` are b_r, b_z, b_h and b_hh.
+
+    Args, inputs, outputs, state, start and errors as of `RNN`.
     """
 
     def __init__(self, input_size: int, hidden_size: int):
@@ -95,7 +104,9 @@ class LSTM(nn.Module):
     With I_t = sigmoid(X_t W_xi + H_{t-1} W_hi + b_i), F_t and O_t likewise, the memory is
     C_t = F_t C_{t-1} + I_t tanh(X_t W_xc + H_{t-1} W_hc + b_c) and H_t = O_t tanh(C_t). The
     columns of `W_x` and `W_h` and the rows of `b` are those for I, F, the candidate and O, in the
-    order of `torch.nn.LSTM`. Interface and start as of `RNN`, but the state is the pair (H, C).
+    order of `torch.nn.LSTM`. The state is the pair (H, C), each (B, H).
+
+    Args, inputs, outputs, start and errors as of `RNN`.
     """
 
     def __init__(self, input_size: int, hidden_size: int):
@@ -133,6 +144,13 @@ class WithDropout(nn.Module):
 
     In training each number of the inputs (T, B, D) and of the outputs (T, B, H) is set to zero with
     probability p, and the others are divided by 1 - p. What goes from step to step is not touched.
+
+    Args:
+        layer: a recurrent layer, ours or torch's; its state is that of the whole.
+        p: in [0, 1).
+
+    Raises:
+        TypeError, ValueError: no recurrent layer, p out of range; when called, as the layer does.
     """
 
     def __init__(self, layer: nn.Module, p: float):
@@ -151,10 +169,17 @@ class WithDropout(nn.Module):
 class DeepRNN(nn.Module):
     """A stack of recurrent layers, ours or torch's: each reads the outputs of the one before.
 
-    Layer l computes H^(l) from H^(l-1), with H^(0) the inputs (T, B, D); the outputs are those of
-    the last layer. The state is a tuple of the layers' states. `dropout` is the share of numbers
-    that is set to zero between the layers in training, as in `torch.nn.LSTM(dropout=...)`. Raises
-    `ValueError` for no layers, and for a layer whose inputs are not the outputs of the one before.
+    Layer l computes H^(l) from H^(l-1), with H^(0) the inputs (T, B, D); the outputs (T, B, H) are
+    those of the last layer. The state is a tuple of the layers' states, or None.
+
+    Args:
+        layers: at least one, each with weights of its own, from the lowest to the highest.
+        dropout: share of numbers, in [0, 1), that is set to zero between the layers in training, as
+            in `torch.nn.LSTM(dropout=...)`.
+
+    Raises:
+        TypeError, ValueError: no layers, layers that share weights, one whose inputs are not the
+            outputs of the one before; when called, inputs or states that do not fit.
     """
 
     def __init__(self, layers: Sequence[nn.Module], dropout: float = 0.0):
@@ -203,8 +228,15 @@ class Bidirectional(nn.Module):
 
     With `lengths` (B,), integers from 1 to T, column b holds lengths[b] steps, and the rest is
     padding: it changes no output before it. Outputs on padding mean nothing, nor do the last states
-    of shorter columns, which have read it. Raises `ValueError` for layers with different input
-    sizes, and for lengths out of range.
+    of shorter columns, which have read it.
+
+    Args:
+        forward_layer: reads from left to right.
+        backward_layer: reads from right to left, with weights of its own.
+
+    Raises:
+        TypeError, ValueError: layers that share weights or take inputs of different sizes; when
+            called, inputs, states or lengths that do not fit.
     """
 
     def __init__(self, forward_layer: nn.Module, backward_layer: nn.Module):

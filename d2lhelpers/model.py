@@ -19,8 +19,15 @@ class LanguageModel(nn.Module):
     """Predict the next token from those so far: embedding, recurrent layer, output layer.
 
     Tokens (T, B) give logits (T, B, V), one score per symbol of the vocabulary, and the
-    layer's last state. The layer takes inputs (T, B, D) and a state or None, and returns
-    outputs (T, B, H) and a state. Raises `TypeError` or `ValueError` for another layer.
+    layer's last state.
+
+    Args:
+        layer: takes inputs (T, B, D) and a state or None, returns outputs (T, B, H) and a state.
+        vocab_size: number of symbols V.
+
+    Raises:
+        TypeError, ValueError: no recurrent layer, a size that is no positive int; when called,
+            tokens that are not (T, B) integers in [0, V), a state that does not fit.
     """
 
     def __init__(self, layer: nn.Module, vocab_size: int):
@@ -43,7 +50,10 @@ def layer_sizes(layer: nn.Module) -> tuple[int, int]:
     """Return the sizes D of the inputs and H of the outputs of a recurrent layer.
 
     H counts both directions of a bidirectional layer, and is the size of the projection where
-    `torch.nn.LSTM` has one. Raises as `LanguageModel` does.
+    `torch.nn.LSTM` has one.
+
+    Raises:
+        TypeError, ValueError: the layer is none, takes one step only, or has the batch first.
     """
     check_type(nn.Module, "pass a layer such as RNN(64, 256)", layer=layer)
     if isinstance(layer, nn.RNNCellBase):
@@ -71,15 +81,20 @@ def layer_sizes(layer: nn.Module) -> tuple[int, int]:
 def check_vocabulary(model: LanguageModel, vocabulary: Vocabulary) -> None:
     """Raise `TypeError` or `ValueError` unless a model scores just the symbols of a vocabulary."""
     check_type(Vocabulary, "pass corpus.vocabulary", vocabulary=vocabulary)
-    if not isinstance(getattr(model, "output", None), nn.Linear):
-        raise TypeError(
-            f"model is {type(model).__name__}: it must have an output layer with a score for each "
-            "symbol; pass a LanguageModel"
-        )
+    check_scores(model)
     if (size := model.output.out_features) != len(vocabulary):
         raise ValueError(
             f"the vocabulary has {len(vocabulary)} symbols, the model {size}: both must be those "
             "of one corpus; pass the vocabulary that the model was made with"
+        )
+
+
+def check_scores(model: LanguageModel) -> None:
+    """Raise `TypeError` unless a model has an output layer that tells how many scores it gives."""
+    if not hasattr(getattr(model, "output", None), "out_features"):
+        raise TypeError(
+            f"model is of type {type(model).__name__}: it must have an output layer with a score "
+            "for each symbol; pass a LanguageModel"
         )
 
 
@@ -120,7 +135,7 @@ def mode(model: nn.Module, training: bool) -> Iterator[None]:
 
 
 def detach(state: State) -> State:
-    """Cut a state (a tensor, None, or nested tuples and lists) off the graph that made it."""
+    """Return a state (a tensor, None, nested tuples and lists) cut off the graph that made it."""
     if isinstance(state, (tuple, list)):
         return type(state)(detach(part) for part in state)
     return state if state is None else state.detach()

@@ -20,6 +20,7 @@ from d2lhelpers.batches import Batch
 from d2lhelpers.checks import (
     check_batch,
     check_generator,
+    check_inputs,
     check_positive,
     check_positive_int,
     check_seed,
@@ -43,6 +44,9 @@ def copy_chance(lag: int) -> float:
 
     Without memory one can still count steps: predict every blank for sure, and each of the last 10
     symbols with probability 1/8. That costs ln 8 for 10 of the lag + 10 steps.
+
+    Raises:
+        TypeError, ValueError: a lag that is no int or too small.
     """
     check_lag(lag)
     return COPIED * math.log(KINDS) / (lag + COPIED)
@@ -120,13 +124,21 @@ def check_lag(lag: int) -> None:
 
 
 class Adder(nn.Module):
-    """A recurrent layer and a linear map of its last output: inputs (T, B, 2) give sums (B,)."""
+    """A recurrent layer and a linear map of its last output: inputs (T, B, 2) give sums (B,).
+
+    Args:
+        layer: takes inputs (T, B, 2).
+
+    Raises:
+        TypeError, ValueError: as of `LanguageModel`.
+    """
 
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer, self.output = layer, nn.Linear(layer_sizes(layer)[1], 1)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        check_inputs(self.layer, inputs)
         result: Tensor = self.output(self.layer(inputs)[0][-1])[:, 0]
         return result
 
@@ -203,7 +215,8 @@ def train_on_task(
 def load_measurement(name: str) -> dict[str, Any]:
     """Return a long study's committed result, made by the script that its `command` names.
 
-    Raises `ValueError` for a name that has none.
+    Raises:
+        ValueError: no measurement has this name.
     """
     folder = files("d2lhelpers").joinpath("measurements")
     names = sorted(p.name.removesuffix(".json") for p in folder.iterdir())

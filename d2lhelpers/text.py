@@ -289,14 +289,20 @@ def _own_file(source: str | Path) -> bytes:
 
 
 def simplify(text: str) -> str:
-    """Reduce a text to 27 symbols: lower-case a-z, every other run of characters one space."""
+    """Reduce a text to 27 symbols: lower-case a-z, every other run of characters one space.
+
+    Raises:
+        TypeError: the text is not a string.
+    """
+    check_type(str, "pass one string", text=text)
     return re.sub("[^a-z]+", " ", text.lower()).strip()
 
 
 def cache_folder() -> Path:
     """Return the folder of fetched texts: $D2LHELPERS_CACHE, else ~/.cache/d2lhelpers.
 
-    Raises `OSError` if there is neither that variable nor a home folder.
+    Raises:
+        OSError: there is neither that variable nor a home folder.
     """
     try:
         return Path(os.environ.get("D2LHELPERS_CACHE") or "~/.cache/d2lhelpers").expanduser()

@@ -18,6 +18,8 @@ from d2lhelpers.checks import (
     check_bool,
     check_clipping,
     check_not_empty,
+    check_optimizer,
+    check_parameters,
     check_positive,
     check_positive_int,
     check_range,
@@ -25,14 +27,21 @@ from d2lhelpers.checks import (
     check_text,
     check_type,
 )
-from d2lhelpers.model import LanguageModel, check_left_to_right, check_vocabulary, detach, mode
+from d2lhelpers.model import (
+    LanguageModel,
+    check_left_to_right,
+    check_scores,
+    check_vocabulary,
+    detach,
+    mode,
+)
 from d2lhelpers.progress import ProgressTable
 from d2lhelpers.text import Corpus
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train. Raises `ValueError` or `TypeError` for a setting that cannot work.
+    """How to train.
 
     Args:
         epochs: passes over the training text.
@@ -45,6 +54,9 @@ class TrainConfig:
         seed: of the offset and the order of the windows.
         keep_best: end with the weights of the epoch that was best on the validation part, instead
             of those of the last.
+
+    Raises:
+        TypeError, ValueError: a setting that cannot work.
     """
 
     epochs: int = 10
@@ -191,9 +203,10 @@ def train_epoch(
         clipping.
 
     Raises:
-        ValueError: no batch, or targets of another shape than the inputs.
+        ValueError: no batch, targets of another shape than the inputs, another model's optimizer.
         FloatingPointError: the loss is not finite.
     """
+    check_optimizer(optimizer, model)
     state, total, count = None, 0.0, 0
     norms: list[float] = []
     for X, Y in batches:  # (T, B) each
@@ -222,10 +235,20 @@ def check_finite(loss: Tensor, step: int, where: str = EPOCH, advice: str = ADVI
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | None) -> float:
     """Scale all gradients by one factor so that their joint norm is at most `max_norm`.
 
-    Returns the norm before (Pascanu, Mikolov & Bengio 2013, algorithm 1). None clips nothing.
-    Raises `RuntimeError` if no parameter has a gradient, and `TypeError` or `ValueError` for a
-    norm that is not above 0.
+    This is algorithm 1 of Pascanu, Mikolov & Bengio (2013).
+
+    Args:
+        parameters: those without a gradient are passed over.
+        max_norm: above 0; None and infinity clip nothing.
+
+    Returns:
+        the norm before.
+
+    Raises:
+        RuntimeError: no parameter has a gradient.
+        TypeError, ValueError: a norm that is not above 0.
     """
+    check_parameters(parameters)
     gradients = [p.grad for p in parameters if p.grad is not None]
     check_clipping(gradients, max_norm)
     norm = float(torch.stack([g.norm() for g in gradients]).norm())
@@ -280,6 +303,7 @@ def log_probabilities(
             of them, a model that reads ahead.
     """
     check_positive_int(batch_size=batch_size)
+    check_scores(model)
     check_text(tokens=tokens)
     check_bool(look_ahead=look_ahead)
     check_range(model.output.out_features, tokens=tokens)

@@ -51,7 +51,7 @@ from d2lhelpers.tasks import (
     task_loss,
     train_on_task,
 )
-from d2lhelpers.text import Corpus, Vocabulary, load_corpus, load_text
+from d2lhelpers.text import Corpus, Vocabulary, load_corpus, load_text, simplify
 from d2lhelpers.training import (
     TrainConfig,
     clip_gradients,
@@ -584,6 +584,7 @@ OTHERS: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     ),
     "symbols of Vocabulary": (Vocabulary, ["", "aa", None, 3, ["a", "b"], {"a", "b"}]),
     "text of encode": (LETTERS.encode, [None, 3, ["a"], b"a", "Ä"]),
+    "text of simplify": (simplify, [None, 3, ["a"], b"a"]),
     "name of load_measurement": (load_measurement, ["none", None, 3]),
     "device": (use_device, ["gpu", "cuda:99", "cpu:1", "", 3, "cuda:-1", "cuda:x"]),
 }
@@ -755,6 +756,17 @@ TRAINED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "flat targets": (lambda: batch_of(TEXT[:6].view(2, 3), TEXT[:6]), "targets"),
     "no batch": (lambda: train_epoch(MODEL, [], torch.optim.SGD(MODEL.parameters()), 1), "batches"),
+    "another model's optimizer": (
+        lambda: train_epoch(
+            fresh(), [(TEXT[:9, None],) * 2], torch.optim.SGD(MODEL.parameters()), 1
+        ),
+        "optimizer",
+    ),
+    "a model to be clipped": (lambda: clip_gradients(MODEL, 1.0), "parameters"),  # type: ignore[arg-type]
+    "one tensor to be clipped": (lambda: clip_gradients(MODEL.output.weight, 1.0), "parameters"),
+    "counts for a model": (lambda: perplexity(KneserNey(TEXT, 2, V), TEXT), "model"),  # type: ignore[arg-type]
+    "a layer for a model": (lambda: perplexity(GRU(D, H), TEXT), "model"),  # type: ignore[arg-type]
+    "a name for a model": (lambda: generate("model", LETTERS, "a", 2), "model"),  # type: ignore[arg-type]
     "no gradient": (lambda: clip_gradients([nn.Parameter(torch.ones(2))], 1.0), "gradient"),
     "no parameter": (lambda: clip_gradients([], None), "gradient"),
     "greedy, NaN": (lambda: generate(diverged(math.nan), LETTERS, "a", 2, temperature=0), "nan"),
@@ -789,6 +801,8 @@ TASKS: dict[str, tuple[Callable[[], Any], str]] = {
         "targets",
     ),
     "sums for a model of tokens": (lambda: task(SUMS, SUM, LanguageModel(GRU(D, H), 10)), "tokens"),
+    "one sequence": (lambda: task(SUMS[:, 0], SUM[:1]), "inputs"),
+    "one sequence, torch's": (lambda: task(SUMS[:, 0], SUM[:1], Adder(nn.GRU(2, 4))), "inputs"),
     "inputs of another size": (lambda: task(torch.randn(6, 4, 3), SUM), "inputs"),
     "NaN": (lambda: task(SUMS * math.nan, SUM), "learning_rate"),
 }
