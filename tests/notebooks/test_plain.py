@@ -116,8 +116,12 @@ CONSTRUCTS = {
     "a dash at the start": (r"\- A dash.", r"\- A dash."),
     "a hash at the start": (r"\# A hash.", r"\# A hash."),
     "a bracket at the start": (r"\>A bracket.", r"\>A bracket."),
+    "a link that is none": (r"\[there\](https://example.org)", r"[there\](https://example.org)"),
+    "a line through that is none": (r"\~~not\~~ so", r"\~\~not\~\~ so"),
+    "dollars": (r"\$5 or \$6", r"<span>\$</span>5 or <span>\$</span>6"),
     "an entity": (r"A & B, `&lt;` and \&lt;", "A & B, `&lt;` and &amp;lt;"),
     "a formula in a line": ("so $a_1 < b$, then", "so $a_1 < b$, then"),
+    "a formula with a space at its end": ("so $a\\ $ and $b$", r"so $a\space$ and $b$"),
     "an equation": ("$$\nc = d\n$$", "$$\nc = d\n$$"),
     "an equation with a number": ("```{math}\n:label: eq-2\nc\n```", "$$\nc \\tag{2}\n$$"),
     "lines of equations": (
@@ -133,6 +137,10 @@ CONSTRUCTS = {
         "```{figure} dot.svg\n:name: fig-dot\n:alt: A dot.\n\nA dot of $r = 1$.\n```",
         None,
     ),
+    "a figure with a legend": (
+        "```{figure} dot.svg\n:alt: Two.\n:target: https://example.org\n\nTwo.\n\nA legend.\n```",
+        None,
+    ),
     "a link by label": ("[there](label-of-page)", f"[there]({SITE}book/page.html#label-of-page)"),
     "a link to a page": ("[there](index.md)", f"[there]({SITE}book/index.html)"),
     "a link outside": ("[there](https://example.org/a_b)", "[there](https://example.org/a_b)"),
@@ -142,14 +150,18 @@ CONSTRUCTS = {
     "numbers": ("3. a\n4. b", "3. a\n4. b"),
     "a list in a list": ("- a\n  - b\n- c", "- a\n  - b\n- c"),
     "definitions": ("word\n: meaning", "- **word**: meaning"),
+    "two definitions": ("sign\n: first\n: second", "- **sign**: first\n\n  second"),
+    "a list as a definition": ("list\n: - a", "- **list**:\n\n  - a"),
     "a quotation": ("> a\n> b\n\nc", "> a b"),
     "a block of code": ("```python\na = {1}\n```", "```python\na = {1}\n```"),
+    "code with a fence": ("````\n```\nx\n```\n````", "\n```\nx\n```\n````"),
     "a note": ("```{note}\nMind *this*.\n```", "> **Note.**\n>\n> Mind *this*."),
     "a warning": (":::{warning}\nMind.\n:::", "> **Warning.**\n>\n> Mind."),
     "seealso": ("```{seealso}\nThat.\n```", "> **See also.**\n>\n> That."),
     "a titled box": ("```{admonition} Title\nBody\n```", "> **Title.**\n>\n> Body"),
     "a topic": ("```{topic} Title\nBody\n```", "> **Title.**\n>\n> Body"),
     "a table": ("| a | b |\n|---|---|\n| $\\|x\\|$ | `c` |", None),
+    "columns to the right": ("| x | y | z |\n|--:|:-:|:--|\n| 1 | 2 | 3 |", "|--:|:-:|:--|"),
     "a list-table": ("```{list-table}\n:header-rows: 1\n\n* - a\n  - b\n* - c\n  - d\n```", None),
     "a footnote": ("word[^1]\n\n[^1]: The note.", "word<sup>1</sup>"),
     "superscript": ("{sup}`2` {sub}`3`", "<sup>2</sup> <sub>3</sub>"),
@@ -164,6 +176,10 @@ CONSTRUCTS = {
         "<details>\n<summary><code>a &lt; b</code> is <em>not</em> so.</summary>\n\n"
         "**No.** No.\n\n</details>",
     ),
+    "feedback that begins with a list": (
+        QUIZ.replace("a-name", "other-name").replace("Yes.", "- One.\n  - Two."),
+        "**Right.**\n\n- One.\n- Two.\n\n</details>",
+    ),
     "an exercise": (
         "```{exercise} Try\n:label: ex-try\n\nDo $x$.\n```",
         "### Exercise 1 (Try)\n\nDo $x$.",
@@ -174,6 +190,11 @@ CONSTRUCTS = {
     ),
 }
 EXPECTED = {
+    "a figure with a legend": [
+        "[![Two.](data:image/svg+xml;base64,",
+        ")](https://example.org)",
+        "Two.\n\nA legend.",
+    ],
     "a figure": ["**Fig. 1.** A dot of $r = 1$.", "![A dot.](data:image/svg+xml;base64,"],
     "a table": ["| a | b |\n|---|---|\n| $\\vert x\\vert$ | `c` |"],
     "a list-table": ["| a | b |\n|---|---|\n| c | d |"],

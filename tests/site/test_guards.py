@@ -37,6 +37,14 @@ FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
         append("\n\n```{glossary}\nword\n  meaning\n```"),
         "'glossary' has no plain form for the notebook",
     ),
+    "a cell that the notebook would lack": (
+        replace("```{code-cell} python3\n", "```{code-cell} python3\n:tags: [remove-cell]\n"),
+        "is not on the page, and so not in the notebook",
+    ),
+    "an image on another host": (
+        append("![words](https://example.org/a.png)"),
+        "'image' has no plain form for the notebook",
+    ),
     "a broken equation": (replace("a = b", r"\frac{a"), "KaTeX parse error"),
     "a broken formula in a line": (append(r"$\nosuchcommand$"), "KaTeX parse error"),
     "a label used twice": (

@@ -26,9 +26,13 @@ from course import quiz
 
 Block = str | nbformat.NotebookNode  # a piece of Markdown, or a cell of its own
 
-SPECIAL = re.compile(r"([\\`*_$])")
+# What Markdown would read as code, emphasis, a line through, or the end of a link's text.
+SPECIAL = re.compile(r"([\\`*_~]|\](?=[(\[:]))")
 # A paragraph that begins so would be a list, a heading, a quotation or a table.
 STARTS_A_BLOCK = re.compile(r"^(\d*)((?:[.)+-]|#+)(?=\s|$)|[>|])")
+# A dollar by itself: MathJax looks for formulas in what Markdown has left, but not across elements.
+DOLLAR = r"<span>\$</span>"
+ALIGNMENTS = {"text-left": ":--", "text-center": ":-:", "text-right": "--:"}
 PASSED_THROUGH = (nodes.inline, addnodes.number_reference, quiz.quiz_text)
 BOXES = (nodes.document, nodes.container, nodes.compound, nodes.definition, nodes.legend)
 LISTS = (nodes.bullet_list, nodes.enumerated_list)
@@ -64,6 +68,14 @@ class PlainPage:
                 cells.append(text)
             else:
                 text.source += f"\n\n{block}"
+        lost = [
+            c for c in executed.cells if c.cell_type == "code" and not any(c is d for d in cells)
+        ]
+        if lost:
+            raise ExtensionError(
+                f"{self.page}: the cell that begins {lost[0].source[:50]!r} is not on the page, "
+                "and so not in the notebook, where later cells may need it: tag it hide-cell"
+            )
         return cells
 
     def fail(self, node: nodes.Node) -> ExtensionError:
@@ -88,7 +100,7 @@ class PlainPage:
         """Return a node within a line as Markdown, spaces at its ends kept."""
         if isinstance(node, nodes.Text):
             text = re.sub(r"&(?=#?\w+;)", "&amp;", node.astext()).replace("<", "&lt;")
-            text = SPECIAL.sub(r"\\\1", text)
+            text = SPECIAL.sub(r"\\\1", text).replace("$", DOLLAR)
             return re.sub(r"\s+", " ", text)
         if isinstance(node, nodes.math):
             return f"${bare(node.astext())}$"
@@ -130,12 +142,14 @@ class PlainPage:
             if uri.endswith("#" + citation.citation_id) and "reftitle" in node:
                 fields = citation.entry.fields
                 doi = fields.get("doi")
-                return f"https://doi.org/{doi}" if doi else fields["url"]
+                return f"https://doi.org/{doi}" if doi else fields.get("url")
         return self.site and urljoin(f"{self.site}{self.page}.html", uri)
 
     def image(self, node: nodes.image) -> str:
         """Return an image with its file inside, so that the notebook needs no other file."""
         path = Path(self.env.srcdir) / node["uri"]
+        if not path.is_file():  # it is on another host
+            raise self.fail(node)
         kind = mimetypes.guess_type(path.name)[0]
         data = base64.b64encode(path.read_bytes()).decode()
         alt = " ".join(node.get("alt", "").replace("[", "(").replace("]", ")").split())
@@ -179,18 +193,18 @@ class PlainPage:
         if isinstance(node, nodes.math_block):
             return self.formula(node)
         if isinstance(node, nodes.literal_block):
-            return f"```{node.get('language', '')}\n{node.astext().rstrip()}\n```"
+            code = node.astext().rstrip()
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+            return f"{fence}{node.get('language', '')}\n{code}\n{fence}"
         if isinstance(node, LISTS):
             return self.bullets(node)
         if isinstance(node, nodes.definition_list):
-            return "\n".join(
-                f"- **{self.line(item[0])}**: " + indent("\n\n".join(self.texts(item[-1])), 2)
-                for item in node.children
-            )
+            return "\n".join(map(self.definition, node.children))
         if isinstance(node, nodes.table):
             return self.table(node)
         if isinstance(node, nodes.figure):
-            return "\n\n".join([self.image(node[0]), self.caption(node)])
+            legends = [text for legend in node.findall(nodes.legend) for text in self.texts(legend)]
+            return "\n\n".join([self.inline(node[0]), self.caption(node), *legends])
         if isinstance(node, nodes.image):
             return self.image(node)
         if isinstance(node, nodes.block_quote):
@@ -203,7 +217,7 @@ class PlainPage:
             return quoted([f"**{title}.**", *self.texts_after(node, 1)])
         if isinstance(node, nodes.footnote | nodes.citation):
             number = html.escape(node[0].astext())
-            return f"<sup>{number}</sup> " + "\n\n".join(self.texts_after(node, 1))
+            return self.led(f"<sup>{number}</sup>", node.children[1:])
         if isinstance(node, nodes.rubric):
             return f"**{self.line(node)}**"
         if isinstance(node, nodes.transition):
@@ -211,6 +225,18 @@ class PlainPage:
         if isinstance(node, nodes.raw) and node["format"] == "html":
             return str(node.astext())
         raise self.fail(node)
+
+    def led(self, lead: str, following: Iterable[nodes.Node]) -> str:
+        """Return blocks behind a few words: in their line if a paragraph comes first."""
+        box = nodes.container("", *(node.deepcopy() for node in following))
+        between = " " if len(box) and isinstance(box[0], nodes.paragraph) else "\n\n"
+        return lead + between + "\n\n".join(self.texts(box))
+
+    def definition(self, item: nodes.Element) -> str:
+        """Return a term and all that is said about it as an item of a list."""
+        terms = [self.line(node) for node in item.findall(nodes.term)]
+        said = [c for d in item.findall(nodes.definition) for c in d.children]
+        return "- " + indent(self.led(f"**{', '.join(terms)}**:", said), 2)
 
     def texts_after(self, node: nodes.Element, first: int) -> list[str]:
         """Return the blocks of the children from the given one on."""
@@ -265,10 +291,12 @@ class PlainPage:
                 text = self.line(entry[0]) if len(entry) else ""
                 entries.append(text.replace("|", r"\|"))  # in code, too
             rows.append(f"| {' | '.join(entries)} |")
+        classes = [entry["classes"] for entry in next(iter(node.findall(nodes.row)))]
+        marks = [next((ALIGNMENTS[c] for c in cell if c in ALIGNMENTS), "---") for cell in classes]
         columns = len(entries)
         if next(iter(node.findall(nodes.thead)), None) is None:
             rows.insert(0, "|" + "  |" * columns)
-        rows.insert(1, "|" + "---|" * columns)
+        rows.insert(1, f"|{'|'.join(marks)}|")
         captions = [f"*{self.line(title)}*\n" for title in node.children if is_title(title)]
         return "\n".join([*captions, *rows])
 
@@ -320,13 +348,11 @@ class PlainPage:
     def question(self, node: quiz.quiz) -> list[Block]:
         """Return a question: each option opens on its feedback."""
         self.questions += 1
-        first, *rest = self.texts(node[0])
-        parts = [f"**Question {self.questions}.** {first}", *rest]
+        parts = [self.led(f"**Question {self.questions}.**", node[0].children)]
         for option in node.findall(quiz.quiz_option):
             label, feedback = option.children
             verdict = "Right." if option["right"] else "No."
-            body = "\n\n".join(self.texts(feedback))
-            parts.append(folded(in_html(label), f"**{verdict}** {body}"))
+            parts.append(folded(in_html(label), self.led(f"**{verdict}**", feedback.children)))
         for again in node.findall(quiz.quiz_reread):
             parts.append(self.line(again))
         return [new_markdown_cell("\n\n".join(parts))]
@@ -359,6 +385,7 @@ def folded(label: str, body: str) -> str:
 
 def bare(formula: str) -> str:
     """Return a formula that may stand in a line and in a table: no bar, no new line."""
+    formula = re.sub(r"(?<!\\)((?:\\\\)*)\\\s", r"\1\\space ", formula)  # it may end in one
     words = formula.replace(r"\|", r"\Vert ").replace("|", r"\vert ").split()
     return " ".join(words)
 
