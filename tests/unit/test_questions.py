@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from course import quiz
 from course.quiz import Option, QuizError, parse
 from torch import nn
 
@@ -65,6 +67,8 @@ def test_a_good_question_is_taken_apart() -> None:
         ([*GOOD[:5], "- [x] Not so.", *GOOD[6:]], 5, "2 options are right: mark only one"),
         (GOOD[:6], 5, "the option 'Not so.' has no feedback: add it below"),
         ([*GOOD[:5], "- [ ] ", "", "  No."], 5, "an option has no text"),
+        ([*GOOD[:5], "- [ ] \u200b", "", "  No."], 5, "an option has no text"),
+        (["\u200b", *GOOD[1:]], 0, "there is no question before the options"),
         ([*GOOD[:5], "- [ ] So.", "", "  No."], 5, "the option 'So.' is there twice"),
         ([*GOOD, "", "And so on."], 9, "'And so on.' belongs to no option: indent it"),
         ([*GOOD[:2], "- So.", *GOOD[3:]], 2, "'- So.' is no option: begin it with '- [x] '"),
@@ -74,6 +78,25 @@ def test_a_bad_question_is_refused(body: list[str], line: int, message: str) -> 
     with pytest.raises(QuizError, match=f"^{re.escape(message)}") as caught:
         parse(body, multiple=False)
     assert caught.value.line == line
+
+
+def test_code_in_a_question_is_no_option() -> None:
+    code = ["```python", "- [ ] no option", "- nor this", "```"]
+    question, options = parse([GOOD[0], *code, *GOOD[1:]], multiple=False)
+    assert question == [GOOD[0], *code, ""]
+    assert len(options) == 2
+    with pytest.raises(QuizError, match=r"^'- nor this' is no option"):
+        parse([GOOD[0], *code, "- nor this", *GOOD[1:]], multiple=False)
+
+
+def test_other_processes_bring_their_questions_and_scores() -> None:
+    here, there = SimpleNamespace(), SimpleNamespace()
+    quiz.questions(there).update({"one": "page", "two": "elsewhere"})
+    quiz.scores(there).update({"page", "elsewhere"})
+    quiz.merge(None, here, ["page"], there)  # type: ignore[arg-type]
+    assert (quiz.questions(here), quiz.scores(here)) == ({"one": "page"}, {"page"})
+    quiz.forget(None, here, "page")  # type: ignore[arg-type]
+    assert (quiz.questions(here), quiz.scores(here)) == ({}, set())
 
 
 def test_a_question_in_which_all_is_right_is_refused() -> None:

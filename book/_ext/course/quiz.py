@@ -22,7 +22,9 @@ to read again.
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from textwrap import dedent
 from typing import Any, ClassVar
@@ -37,6 +39,8 @@ from sphinx.writers.html5 import HTML5Translator
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 OPTION = re.compile(r"- \[([ x])\] ?(.*)")
+FENCE = re.compile(r"(`{3,}|~{3,})(.*)")
+UNSEEN = ("C", "Z")  # Unicode's controls, formats and spaces, a space of no width among them
 
 
 class QuizError(ValueError):
@@ -65,11 +69,18 @@ def parse(body: list[str], multiple: bool) -> tuple[list[str], list[Option]]:
     """
     question: list[str] = []
     options: list[Option] = []
+    fence = ""  # of the code in the question that has begun
     for number, line in enumerate(body):
-        mark = OPTION.fullmatch(line)
-        if mark:
+        mark, edge = OPTION.fullmatch(line), None if options else FENCE.fullmatch(line)
+        if fence or edge:
+            question.append(line)
+            if not fence and edge:
+                fence = edge[1]
+            elif edge and edge[1].startswith(fence) and not edge[2].strip():
+                fence = ""
+        elif mark:
             options.append(Option(mark[1] == "x", number, [mark[2]] if mark[2].strip() else []))
-        elif re.match(r"[-*+] ", line) and not options and question and "```" not in question:
+        elif re.match(r"[-*+] ", line) and not options and question:
             raise QuizError(f"{line!r} is no option: begin it with '- [x] ' or '- [ ] '", number)
         elif not options:
             question.append(line)
@@ -86,18 +97,18 @@ def parse(body: list[str], multiple: bool) -> tuple[list[str], list[Option]]:
 
 def check(question: list[str], options: list[Option], multiple: bool) -> None:
     """Raise `QuizError` unless the question can be answered and every answer teaches something."""
-    if not "".join(question).strip():
+    if not seen("".join(question)):
         raise QuizError("there is no question before the options: ask something")
     if len(options) < 2:
         raise QuizError(f"{len(options)} option(s): a question needs at least two")
     texts: set[str] = set()
     for option in options:
         text = " ".join(" ".join(option.text).split())
-        if not text:
+        if not seen(text):
             raise QuizError("an option has no text: write it behind the brackets", option.line)
         if text in texts:
             raise QuizError(f"the option {text!r} is there twice: change or drop one", option.line)
-        if not "".join(option.feedback).strip():
+        if not seen("".join(option.feedback)):
             raise QuizError(
                 f"the option {text!r} has no feedback: add it below, after a blank line and "
                 "indented by two spaces",
@@ -114,6 +125,11 @@ def check(question: list[str], options: list[Option], multiple: bool) -> None:
         )
     if len(right) == len(options):
         raise QuizError("all options are right: add one that is not")
+
+
+def seen(text: str) -> bool:
+    """Tell whether anything of a text can be seen."""
+    return any(unicodedata.category(sign)[0] not in UNSEEN for sign in text)
 
 
 class quiz(nodes.General, nodes.Element):  # type: ignore[misc]
@@ -195,8 +211,7 @@ class ScoreDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Leave a place; what stands there is known when all pages are read."""
-        known: set[str] = self.env.__dict__.setdefault("course_scores", set())
-        known.add(self.env.docname)
+        scores(self.env).add(self.env.docname)
         return [quiz_score()]
 
 
@@ -206,8 +221,15 @@ def questions(env: BuildEnvironment) -> dict[str, str]:
     return found
 
 
+def scores(env: BuildEnvironment) -> set[str]:
+    """Return the pages that show the score."""
+    found: set[str] = env.__dict__.setdefault("course_scores", set())
+    return found
+
+
 def forget(app: Sphinx, env: BuildEnvironment, page: str) -> None:
-    """Drop the questions of a page that is read again."""
+    """Drop the questions and the score of a page that is read again."""
+    scores(env).discard(page)
     known = questions(env)
     for name in [name for name, where in known.items() if where == page]:
         del known[name]
@@ -217,12 +239,13 @@ def outdated(
     app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
 ) -> list[str]:
     """Read the pages with a score again when any other was: they count its questions."""
-    return sorted(env.__dict__.get("course_scores", ())) if added | changed | removed else []
+    return sorted(scores(env) - removed) if added | changed | removed else []
 
 
 def merge(app: Sphinx, env: BuildEnvironment, pages: list[str], other: BuildEnvironment) -> None:
-    """Take over the questions that another process has read."""
+    """Take over the questions and the scores that another process has read."""
     questions(env).update({n: p for n, p in questions(other).items() if p in pages})
+    scores(env).update(scores(other) & set(pages))
 
 
 def visit_quiz(self: HTML5Translator, node: quiz) -> None:
@@ -298,7 +321,7 @@ def visit_score(self: HTML5Translator, node: quiz_score) -> None:
     for page in [
         page for page in env.toctree_includes.get(env.config.root_doc, []) if page in pages
     ]:
-        title = env.titles[page].astext()
+        title = html.escape(env.titles[page].astext())
         href = "#" if page == here else self.builder.get_relative_uri(here, page)
         names = " ".join(pages[page])
         self.body.append(
