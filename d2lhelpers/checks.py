@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 SEEDS = range(-(2**63), 2**64)  # those that PyTorch takes
+_compiling = getattr(torch.compiler, "is_compiling", bool)  # not in torch 2.2: bool() is False
 
 
 # --- Numbers
@@ -163,7 +164,7 @@ def check_tokens(tokens: Any, vocab_size: int) -> None:
         fix = "; for one text pass tokens[:, None]" if tokens.dim() == 1 else "; add or drop axes"
         raise ValueError(f"tokens has shape {tuple(tokens.shape)}: it must be (T, B){fix}")
     _check_steps(tokens, "tokens")
-    if not tokens.is_cuda and not torch.compiler.is_compiling():
+    if not tokens.is_cuda and not _compiling():
         check_range(vocab_size, tokens=tokens)
 
 

@@ -6,8 +6,8 @@ A case calls the package in a way that a reader might. Its outcome is
 - "clear error": raised by the package itself, before any work, in a message that names the input,
   the rule and the fix. Where one of PyTorch's own layers stands inside, its own check may speak.
 
-Everything else fails, and so does a case that takes longer than `LIMIT` seconds. The last lines of
-a run tell how many outcomes there were of each kind.
+Everything else fails, and so does a case that takes longer than `limits.LIMIT` seconds. The last
+lines of a run tell how many outcomes there were of each kind.
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from __future__ import annotations
 import math
 import os
 import re
-import signal
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -30,6 +27,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from limits import time_limit
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
@@ -63,7 +61,6 @@ from d2lhelpers.training import (
 
 PACKAGE = str(Path(d2lhelpers.__file__).parent)
 TORCH_LAYERS = str(Path(nn.RNN.forward.__code__.co_filename))
-LIMIT = 10.0  # seconds for a case, on a machine with other things to do
 FIX = (
     r"\b(add|call|check|choose|delete|draw|drop|encode|give|leave|make|pass|save|set|train|try|use"
     r"|write)\b"
@@ -71,22 +68,6 @@ FIX = (
 T, B, D, H, V = 5, 2, 3, 4, 27
 torch.manual_seed(0)  # the same cases in every process
 TEXT = torch.arange(400) % V
-
-
-@contextmanager
-def time_limit(seconds: float = LIMIT) -> Iterator[None]:
-    """Fail when something takes longer, also while it waits for a pipe or a socket."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        pytest.fail(f"no answer within {seconds:g} seconds")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def outcome(
