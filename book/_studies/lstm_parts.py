@@ -26,7 +26,7 @@ from d2lhelpers.training import TrainConfig, log_probabilities, perplexity, trai
 NAME, SEEDS, ADDING_SEEDS = "lstm_parts", range(5), range(10)
 INPUT, HIDDEN = 32, 64
 CONFIG = TrainConfig(epochs=4, learning_rate=0.01, keep_best=True)
-LARGER, LONGER, DROPOUTS = 256, 8, (0.0, 0.2)
+LARGER, LONGER = 256, 8
 LENGTH, STEPS, BATCH = 30, 500, 64
 Gates = tuple[Tensor, Tensor, Tensor]
 Row = dict[str, object]
@@ -115,7 +115,8 @@ def on_adding(bias: float, seed: int) -> Row:
     torch.manual_seed(seed)
     layer = nn.LSTM(2, 32)
     with torch.no_grad():
-        layer.bias_ih_l0[32:64], layer.bias_hh_l0[32:64] = bias, 0.0
+        for part, value in ((layer.bias_ih_l0, bias), (layer.bias_hh_l0, 0.0)):
+            part[32:64] = value  # the second of four blocks
     model, start = Adder(layer), time.process_time()
     train_on_task(
         model, lambda g: adding_problem(BATCH, LENGTH, g), STEPS, learning_rate=0.01, seed=seed
@@ -143,9 +144,9 @@ def main() -> None:
     for seed in SEEDS:
         for name in CHANGES:
             jobs.append(("story", name, seed, partial(on_text, name, seed)))
-    for p in DROPOUTS:
-        for seed in SEEDS:
-            jobs.append(("larger", f"dropout {p}", seed, partial(larger, p, seed)))
+        jobs.append(("larger", "dropout 0.0", seed, partial(larger, 0.0, seed)))
+    for seed in SEEDS:
+        jobs.append(("larger", "dropout 0.2", seed, partial(larger, 0.2, seed)))
     for task, name, seed, job in jobs:
         if (task, name, seed) in done:
             continue
