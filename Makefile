@@ -5,7 +5,7 @@
 # make bench   speed of the from-scratch layers  make mutants  small faults, each of which a test has to find
 # make study   all long studies anew; STUDY=long_lag: one of them
 # make devices speed of this machine's device: every chapter, every layer
-# make update  pin the newest versions that go together
+# make update  pin the newest versions that go together     make licences  what the packages may be used under
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -21,7 +21,7 @@ STUDY ?= $(filter-out record devices,$(basename $(notdir $(wildcard book/_studie
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site test lint serve chapter seeds mutants books bench study devices update clean
+.PHONY: site test lint serve chapter seeds mutants books bench study devices update licences clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -67,6 +67,11 @@ devices: $(INSTALLED)
 
 update: $(INSTALLED)
 	$(BIN)/python .github/update.py
+	$(BIN)/uv pip compile requirements.txt --universal --python-version 3.11 --no-annotate \
+	  --quiet --upgrade --custom-compile-command "make update" -o constraints.txt
+
+licences: $(INSTALLED)
+	$(BIN)/pip-licenses --order license --ignore-packages d2lhelpers
 
 clean:
 	rm -rf _build
@@ -76,11 +81,11 @@ $(LAB)/installed: Makefile | $(INSTALLED)
 	$(LAB)/bin/python -m pip install --quiet --disable-pip-version-check jupyterlab==$(JUPYTERLAB)
 	@touch $@
 
-$(INSTALLED): requirements.txt pyproject.toml Makefile
+$(INSTALLED): requirements.txt constraints.txt pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is too old: the book needs Python 3.11 or newer; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt -e .
 	$(BIN)/npm install --silent --no-save --no-fund --no-audit --prefix $(VENV) katex@$(KATEX)
 	@touch $@
