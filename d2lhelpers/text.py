@@ -374,7 +374,7 @@ def _read_until(end: float, download: Download) -> bytes:
         except BaseException as error:
             results.append(error)
 
-    thread = Thread(target=read, daemon=True)
+    thread = Thread(target=read, name=f"fetch {download.file_name}", daemon=True)
     thread.start()
     thread.join(max(0.0, end - time.monotonic()))
     if not results:

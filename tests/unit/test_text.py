@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 from types import SimpleNamespace
 from typing import Any
 
@@ -476,6 +477,10 @@ def test_every_wait_for_a_server_has_an_end(
     server = Unkind(monkeypatch, pieces)
     with time_limit(), pytest.raises(error, match=message):
         load_text("novel")
+    if case == "a byte at a time":  # and nobody goes on reading
+        with time_limit():
+            while any(thread.name == "fetch novel.txt" for thread in enumerate_threads()):
+                time.sleep(0.05)
     assert server.connections == (3 if "3 tries" in message else 1)
     assert not list(cache.iterdir())
     server.close()
