@@ -87,7 +87,7 @@ FAULTS = [
         ("history.validation[-1] == min(history.validation)", "history.validation[-1] == max(history.validation)"),
         ("return torch.cat(parts).T.flatten()", "return torch.cat(parts).flatten()"),
         ("schedule.step()", "pass"),
-        ("history.validation.append(perplexity(model, validation))", "history.validation.append(perplexity(model, tokens))"),
+        ("perplexity(model, validation, look_ahead=True)", "perplexity(model, tokens, look_ahead=True)"),
         ("with mode(model, training=True):", "with mode(model, training=False):"),
         ("config.epochs * len(tokens) / sum(history.seconds)", "len(tokens) / sum(history.seconds)"),
     ),
@@ -124,7 +124,7 @@ FAULTS = [
         "d2lhelpers/generation.py", UNIT.format("generation"),
         ("(last - last.max()) / temperature", "(last - last.max()) * temperature"),
         ("last.argmax()", "last.argmin()"),
-        ("manual_seed(seed)", "manual_seed(0)"),
+        ("manual_seed(int(seed))", "manual_seed(0)"),
         ("logits[-1, 0]", "logits[0, 0]"),
     ),
     *in_file(
@@ -146,8 +146,46 @@ FAULTS = [
     ),
     *in_file(
         "d2lhelpers/plots.py", UNIT.format("plots"),
-        ("_add_levels(figure, levels or {})", "pass"),
-        ("axes.plot(epochs, history.validation", "axes.plot(epochs, history.training"),
+        ("    for name, height in levels.items():\n        axes", "    for name, height in {}.items():\n        axes"),
+        ("label=str(name), color=colour, marker=", "label=None, color=colour, marker="),
+    ),
+    # What the site and the notebooks are made with.
+    *in_file(
+        "book/_ext/course/plain.py", NOTEBOOKS.format("plain"),
+        ('SPECIAL.sub(r"\\\\\\1", text)', "text"),
+        ('STARTS_A_BLOCK.sub(r"\\1\\\\\\2", self.line(node))', "self.line(node)"),
+    ),
+    *in_file(
+        "book/_ext/course/launch.py", NOTEBOOKS.format("launch"),
+        ("/blob/{self.branch}/{quoted}", "/blob/{branch}/{self.name}/{quoted}"),
+        ("?urlpath=lab/tree/{quoted}", "?urlpath=tree/{quoted}"),
+        ("/archive/{self.revision}.zip", "/archive/{self.branch}.zip"),
+    ),
+    *in_file(
+        "book/_ext/course/quiz.py", UNIT.format("questions"),
+        ("    if len(options) < 2:", "    if len(options) < 1:"),
+        ("        if text in texts:", "        if text in ():"),
+    ),
+    *in_file(
+        ".github/workflows/test.yml", NOTEBOOKS.format("launch"),
+        ("    needs: test # on every Python\n", ""),
+        ("--initial-branch gh-pages", "--initial-branch pages"),
+    ),
+    # Answers that a test computes.
+    *in_file("book/rnn.md", UNIT.format("questions"), ("- [x] 27\n", "- [x] 28\n")),
+    *in_file(
+        "book/gru.md", UNIT.format("questions"),
+        ("- [x] 247,296", "- [x] 246,528"), ("- [x] 0.4\n", "- [x] 0.6\n"),
+    ),
+    *in_file("book/lstm.md", UNIT.format("questions"), ("- [x] 4 %", "- [x] 7 %")),
+    *in_file("book/deep-rnn.md", UNIT.format("questions"), ("- [x] 0.0016", "- [x] 0.016")),
+    *in_file("book/bidirectional-rnn.md", UNIT.format("questions"), ("- [x] (10, 4, 32)", "- [x] (10, 4, 16)")),
+    *in_file(
+        "book/quiz.md", UNIT.format("questions"),
+        ("- [x] 2.7", "- [x] 4.2"), ("- [x] 3\n", "- [x] 4\n"), ("- [x] (6, 4, 16)", "- [x] (4, 6, 16)"),
+    ),
+    *in_file(
+        "pyproject.toml", UNIT.format("licences"), ('"MIT AND CC0-1.0"', '"MIT"'),
     ),
     # The code that a chapter shows is that of the package.
     *in_file(
