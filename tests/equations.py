@@ -60,7 +60,7 @@ def equations(latex: str) -> list[str]:
             parts[-1] += " " + row
         else:
             parts.append(row)
-    return [part.strip().rstrip(",. ") for part in parts]
+    return [part.strip().rstrip(",.: ") for part in parts]
 
 
 class Formula:
@@ -73,7 +73,7 @@ class Formula:
     """
 
     def __init__(self, latex: str, names: Mapping[str, Any], indices: Mapping[str, int]):
-        self.latex = NO_MEANING.sub(" ", latex).strip().rstrip(",. ")
+        self.latex = NO_MEANING.sub(" ", latex).strip().rstrip(",.: ")
         self.tokens = [(m[0], m.start()) for m in TOKEN.finditer(self.latex)]
         self.names, self.indices, self.at = names, dict(indices), 0
 

@@ -7,8 +7,10 @@ is not in the grammar stands in ELSEWHERE, with the test or the cell that covers
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,7 @@ def defined_in(page: str, *wanted: str) -> Names:
     """Execute the definitions of these names, as the page shows them."""
     names: Names = {
         "torch": torch, "nn": nn, "F": F, "math": math, "layer_sizes": layer_sizes,
-        "GRU": GRU, "RNN": RNN, "LSTM": LSTM, "DeepRNN": DeepRNN,
+        "GRU": GRU, "RNN": RNN, "LSTM": LSTM, "DeepRNN": DeepRNN, "functools": functools,
     }  # fmt: skip
     for cell in jupytext.read(BOOK / f"{page}.md").cells:
         if cell.cell_type == "code" and any(f" {name}(" in cell.source for name in wanted):
@@ -346,6 +348,27 @@ def f1() -> None:
     assert names["F[1]"] == pytest.approx(2 * precision * recall / (precision + recall))
 
 
+def windows() -> None:
+    names: Names = {"e[2]": 3.0, "n[2]": 4.0, "p[1]": 0.25}
+    assert run("eq-bi-windows", names, k=2) == ["p[2]"]
+    assert names["p[2]"] == (3 + 2 * 0.25) / (4 + 2)
+
+
+def words() -> None:
+    cells = defined_in("bidirectional-rnn", "contexts", "log_p_word")
+    counts = Counter({"a": 3, "ab": 1})
+    values: Names = {"N": 4.0, "U": 2.0, "delta": 0.75}
+    cells |= values | {"words": counts, "spelled": Counter(), "functools": functools}
+    for word in ("a", "ab", "b"):  # nothing is known of the spelling: 1/27 a letter
+        names = values | {
+            "w": 0.0, "c": lambda _, w=word: float(counts[w]),
+            "s": lambda _, w=word: 27.0 ** -(len(w) + 1),
+            "p": lambda _, w=word: math.exp(cells["log_p_word"](w)),
+            "max": lambda *of: max(of),
+        }  # fmt: skip
+        assert run("eq-bi-words", names) == []
+
+
 EXECUTED: dict[Callable[[], Any], tuple[str, ...]] = {
     feedforward: ("eq-feedforward",),
     rnn: ("eq-rnn", "eq-output"),
@@ -368,6 +391,8 @@ EXECUTED: dict[Callable[[], Any], tuple[str, ...]] = {
     gain: ("eq-deep-gain",),
     bidirectional: ("eq-bi", "eq-bi-join"),
     f1: ("eq-bi-f1",),
+    windows: ("eq-bi-windows",),
+    words: ("eq-bi-words",),
 }
 ELSEWHERE = {
     "eq-kneser-ney": "tests/unit/test_ngram.py: test_agrees_with_the_reference_at_every_order",
