@@ -80,6 +80,8 @@ def plot_lines(
     for i, (name, (x, y)) in enumerate(lines.items()):
         colour, dash = COLOURS[i % 4], DASHES[(i + i // 4) % 4]
         axes.plot(x, y, dash, label=str(name), color=colour, marker="o" if markers else None, ms=4)
+    if all(isinstance(value, int) for x, _ in series.values() for value in x):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log_x:
         _set_log(axes, "x", [value for x, _ in lines.values() for value in x])
     if log_y:
@@ -203,7 +205,7 @@ def _set_log(axes: Axes, name: Literal["x", "y"], values: Series) -> None:
     if max(values) < 1000 * min(values):
         axis = axes.xaxis if name == "x" else axes.yaxis
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter("{x:g}")
+        axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         axis.set_minor_formatter(NullFormatter())
 
 

@@ -64,7 +64,8 @@ def test_nothing_of_the_page_is_lost(path: Path) -> None:
     source = (ROOT / "book" / f"{path.stem}.md").read_text(encoding="utf-8")
     notebook = nbformat.read(path, as_version=4)
     text = markdown(notebook)
-    assert source.count("```{math}") == text.count("$$") // 2
+    formulas = source.count("```{math}") + len(re.findall(r"^\$\$$", source, re.MULTILINE)) // 2
+    assert formulas == text.count("$$") // 2
     assert source.count(":label: eq-") == text.count(r"\tag{")
     assert source.count("```{exercise-start}") == text.count("### Exercise ")
     assert source.count("```{solution-start}") == text.count("#### Solution to Exercise ")
