@@ -162,6 +162,14 @@ def test_a_page_runs_again_only_if_what_it_reaches_has_changed(name: str, root: 
     assert {page for page in PAGES if before[page] != after[page]} == expected
 
 
+def test_a_measurement_that_changes_during_a_build_is_seen_by_the_next(root: Path) -> None:
+    build = Package(root)
+    before = build.key([LONG])  # then the page is executed, and its key is asked for again
+    for study in (root / "measurements").iterdir():
+        study.write_text('{"changed": true}')
+    assert build.key([LONG]) == before != Package(root).key([LONG])
+
+
 def test_the_key_knows_the_versions(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = Package(root).key([NOTHING])
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0")

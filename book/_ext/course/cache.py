@@ -85,6 +85,7 @@ class Package:
             for path in sorted(root.rglob("*"))
             if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
         }
+        self.contents: dict[Path, bytes] = {}
 
     def take_apart(self, path: Path) -> Module:
         """Return a module by its names."""
@@ -134,6 +135,15 @@ class Package:
             lines = [f"import {self.root.name}.{module}" for module in self.modules]
             return ast.parse("\n".join([*lines, f"any = {LOADER}"]))
 
+    def content(self, path: Path) -> bytes:
+        """Return what a file held when it was first asked for: the pages are executed after that.
+
+        So a file that changes while they are has a page executed again by the next build.
+        """
+        if path not in self.contents:
+            self.contents[path] = path.read_bytes()
+        return self.contents[path]
+
     def key(self, cells: Iterable[str]) -> str:
         """Return a hash of all that cells of Python depend on, but of the cells themselves."""
         program = self.program(cells)
@@ -148,7 +158,7 @@ class Package:
         for relative, path in self.data.items() if code else ():
             study = relative.parts[0] == MEASUREMENTS
             if not study or loaded is None or relative.stem in loaded:
-                content = path.read_bytes()
+                content = self.content(path)
                 digest.update(f"{relative}:{len(content)}:".encode() + content)
         return digest.hexdigest()[:16]
 
