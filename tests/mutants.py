@@ -115,7 +115,7 @@ FAULTS = [
         ('re.sub("[^a-z]+", " ", text.lower()).strip()', 're.sub("[^a-z]+", " ", text).strip()'),
         ("TEST_AT = {\"story\": 0.6}", "TEST_AT = {\"story\": 0.5}"),
         ("before, validation, test, after = tokens.split(", "before, test, validation, after = tokens.split("),
-        ('"tiny_shakespeare": Download(', '"shakespeare": Download('),
+        ("elif source in DOWNLOADS:", "elif source in ():"),
         ("os.replace(aside.name, path)", "shutil.copy(aside.name, path)"),
         ('.removeprefix("\\ufeff")', ""),
         ("torch.cat([before, after])", "before"),
