@@ -96,6 +96,10 @@ def test_a_name_that_cannot_be_is_refused(checkout: Path, name: str) -> None:
         find_repository(checkout, name, "b")
 
 
+def test_a_notebook_installs_the_revision_that_the_site_was_built_from() -> None:
+    assert HERE.archive == "https://github.com/somebody/course/archive/abc123.zip"
+
+
 def test_the_site_of_an_owner_has_no_folder() -> None:
     assert HERE.site == "https://somebody.github.io/course/"
     assert Repository("Me/me.github.io", "x", "b").site == "https://me.github.io/"
