@@ -220,6 +220,11 @@ def test_what_is_left_of_a_memory() -> None:
     assert numbers(key("deep-gain")) == [pytest.approx(0.2**4)]
 
 
+def test_a_step_by_hand() -> None:
+    old, update, candidate = 0.5, 0.9, -0.5
+    assert key("gru-by-hand").startswith(f"{update * old + (1 - update) * candidate:g}")
+
+
 def test_errors_of_the_adding_problem() -> None:
     u = torch.rand(1_000_000, 2, generator=torch.Generator().manual_seed(0))
     asked = numbers(re.search(r"of [\d.]+", "".join(QUIZZES["all-chance"][0]))[0])
