@@ -13,18 +13,15 @@ With names of parts only these are run, and the rest of the file is kept. Perple
 story's test part unless called otherwise.
 """
 
-import datetime
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from record import MEASUREMENTS, machine, today
 from torch import Tensor, nn
 
 from d2lhelpers.context import perplexities_by_context
@@ -34,7 +31,7 @@ from d2lhelpers.ngram import KneserNey
 from d2lhelpers.text import load_corpus
 from d2lhelpers.training import TrainConfig, log_probabilities, perplexity, train
 
-OUT = Path(__file__).parents[2] / "d2lhelpers" / "measurements" / "gates.json"
+OUT = MEASUREMENTS / "gates.json"
 SEEDS = (0, 1, 2, 3, 4)
 EPOCHS, SHORT, LONGER = 6, 2, 5  # of networks with 256 units; with 128; as long as a GRU takes
 RATE = 8e-3  # the best of RATES for both layers, on the validation part
@@ -254,15 +251,6 @@ def part_longer() -> list[dict[str, Any]]:
     return rows
 
 
-def cpu() -> str:
-    """Return the model of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "gates": part_gates,
     "forms": part_forms,
@@ -289,11 +277,8 @@ def main(names: Sequence[str]) -> None:
     study: dict[str, Any] = {
         "task": "the story's letters; what each gate of a GRU is worth, and what the GRU is",
         "command": "python book/_studies/gates.py",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": {
-            "cpu": cpu(), "cores": os.cpu_count(), "threads": 1, "os": platform.system(),
-            "python": platform.python_version(), "torch": torch.__version__,
-        },
+        "date": today(),
+        "machine": machine(),
         "settings": {
             "optimizer": "Adam", "batch_size": 32, "num_steps": 35, "clip_norm": 1.0,
             "epochs": [EPOCHS, SHORT, LONGER], "learning_rate": RATE, "seeds": SEEDS,
