@@ -110,6 +110,8 @@ def shown(value: object) -> str:
     if isinstance(value, tuple | list | dict):
         values = value.values() if isinstance(value, dict) else value
         return f"{type(value).__name__}({', '.join(map(shown, values))})"[:60]
+    if isinstance(value, set):  # which has another order in each process
+        return repr(sorted(value))[:40]
     if isinstance(value, Tensor | np.ndarray):
         kind = str(value.dtype).removeprefix("torch.")
         return f"{type(value).__name__}{tuple(value.shape)}{kind}"
