@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -28,6 +28,38 @@ from course.notebooks import fresh, read
 LOGGER = logging.getLogger(__name__)
 KEY = "course_key"
 PLAIN = re.compile(r"\x1b\[[0-9;]*m")  # the colours of a terminal
+
+
+def decisive(notebook: nbformat.NotebookNode) -> tuple[object, ...]:
+    """Return what of a notebook decides its outputs: the kernel, and code with its tags."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [(cell.source, tuple(cell.metadata.get("tags", ()))) for cell in code]
+    return notebook.metadata.get("kernelspec", {}).get("name"), *cells
+
+
+def reuse(
+    env: BuildEnvironment, cache: JupyterCacheAbstract, page: str, notebook: nbformat.NotebookNode
+) -> bool:
+    """Give a page the outputs that the cache has for its code; tell whether it has them.
+
+    The cache looks at all metadata of a cell. Of those a caption or a task changes no output.
+    """
+    key, wanted = page_key(env, notebook), decisive(notebook)
+    for record in cache.list_cache_records():
+        if (record.data or {}).get("key") != key:
+            continue
+        executed = cache.get_cache_bundle(record.pk).nb
+        if decisive(executed) != wanted:
+            continue
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        for cell, old in zip(code, executed.cells, strict=True):
+            cell.outputs, cell.execution_count = old.outputs, old.execution_count
+        if "language_info" in executed.metadata:  # as an execution notes it
+            notebook.metadata["language_info"] = executed.metadata["language_info"]
+        bundle = CacheBundleIn(notebook, str(env.doc2path(page)), data=record.data)
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        return True
+    return False
 
 
 def execute(env: BuildEnvironment, page: str, notebook: nbformat.NotebookNode) -> ExecutionResult:
@@ -57,7 +89,9 @@ def execute_all(app: Sphinx, env: BuildEnvironment, pages: Iterable[str]) -> Non
     notebooks = {}
     for page in pages:
         notebook = read(env, page)
-        if notebook is not None and not fresh(env, cache, notebook):
+        if notebook is None or fresh(env, cache, notebook):
+            continue
+        if not reuse(env, cache, page, notebook):
             notebooks[page] = notebook
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         results = pool.map(lambda page: execute(env, page, notebooks[page]), notebooks)
