@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 from d2lhelpers.checks import check_type
-from d2lhelpers.drawings import GRADIENT, INPUT, OUTPUT, STATE
+from d2lhelpers.drawings.primitives import GRADIENT, INPUT, OUTPUT, STATE
 from d2lhelpers.training import History
 
 COLOURS = (INPUT.line, GRADIENT.line, STATE.line, OUTPUT.line)

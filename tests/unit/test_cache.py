@@ -54,8 +54,25 @@ def draw():
 def paint():
     return 2
 """
+BIRDS = """
+from helpers.checks import check
+
+def gull():
+    return check(1)
+"""
+FISH = """
+def herring():
+    return 1
+"""
+ANIMALS_ALL = """
+from helpers.animals.birds import gull
+from .fish import herring
+"""
 FILES = {
     "__init__.py": "",
+    "animals/__init__.py": ANIMALS_ALL,
+    "animals/birds.py": BIRDS,
+    "animals/fish.py": FISH,
     "layers.py": LAYERS,
     "checks.py": CHECKS,
     "pictures.py": PICTURES,
@@ -75,6 +92,10 @@ MODULE = "import helpers.layers"
 FROM = "from helpers import layers"
 MAGIC = "%matplotlib inline\nfrom helpers.layers import Small"
 UNREADABLE = "?print\nfrom helpers.layers import Small"
+GULL = "from helpers.animals import gull"
+HERRING = "from helpers.animals import herring"
+FISH_ALONE = "from helpers.animals import fish"
+ANIMALS = "from helpers import animals"
 NOTHING = "import math"
 
 
@@ -98,6 +119,11 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], object]:
 
     return change
 
+
+PAGES = (
+    *(SMALL, LARGE, DRAW, LONG, ANY, OTHER, PASSED_ON),
+    *(MODULE, FROM, MAGIC, UNREADABLE, GULL, HERRING, FISH_ALONE, ANIMALS, NOTHING),
+)  # fmt: skip
 
 # A name for each change, the change, and the pages whose outputs may be others after it.
 CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
@@ -127,7 +153,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     ),
     "a value in another module": (
         replaced("checks.py", "LIMIT = 9", "LIMIT = 8"),
-        {SMALL, LARGE, MODULE, FROM, MAGIC, UNREADABLE},
+        {SMALL, LARGE, MODULE, FROM, MAGIC, UNREADABLE, GULL, ANIMALS},
     ),
     "a function under another name": (
         replaced("checks.py", "return x", "return 2 * x"),
@@ -143,14 +169,31 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     ),
     "a text": (
         replaced("corpora/story.txt", "once", "twice"),
-        {SMALL, LARGE, DRAW, LONG, ANY, OTHER, PASSED_ON, MODULE, FROM, MAGIC, UNREADABLE},
+        set(PAGES) - {NOTHING},
+    ),
+    "a function in a room of the package": (
+        replaced("animals/fish.py", "return 1", "return 2"),
+        {HERRING, FISH_ALONE, ANIMALS, UNREADABLE},
+    ),
+    "another function in the room": (
+        replaced("animals/birds.py", "check(1)", "check(2)"),
+        {GULL, ANIMALS, UNREADABLE},
+    ),
+    "what runs when the room is entered": (
+        replaced("animals/__init__.py", "\nfrom", "\nprint(1)\nfrom"),
+        {GULL, HERRING, FISH_ALONE, ANIMALS, UNREADABLE},
+    ),
+    "a module more in the room": (
+        lambda root: (
+            (root / "animals" / "frogs.py").write_text("def toad():\n    return 1\n"),
+            replaced(
+                "animals/__init__.py", "\nfrom", "\nfrom helpers.animals.frogs import toad\nfrom"
+            )(root),
+        ),
+        {ANIMALS, UNREADABLE},
     ),
     "compiled code": (lambda root: (root / "x.pyc").mkdir(), set()),
 }
-PAGES = (
-    *(SMALL, LARGE, DRAW, LONG, ANY, OTHER, PASSED_ON),
-    *(MODULE, FROM, MAGIC, UNREADABLE, NOTHING),
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -182,7 +225,12 @@ def test_a_chapter_reaches_its_own_drawings_alone(chapter: Path) -> None:
     cells = [c.source for c in jupytext.read(chapter).cells if c.cell_type == "code"]
     reached = package.reached(package.program(cells))
     assert reached
-    drawings = {name for name in package.modules["drawings"].defined if name.startswith("draw_")}
+    drawings = {
+        f"{module}:{name}"
+        for module, parts in package.modules.items()
+        for name in parts.defined
+        if module.startswith("drawings.") and name.startswith("draw_")
+    }
     assert len(drawings) > 5
-    shown = {name for name in drawings if f"{name}(" in "".join(cells)}
-    assert {name for name in drawings if f"drawings:{name}" in reached} == shown
+    shown = {place for place in drawings if f"{place.partition(':')[2]}(" in "".join(cells)}
+    assert {place for place in drawings if place in reached} == shown

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "d2lhelpers"
-MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "drawings")
+MODULES = sorted(PACKAGE.rglob("*.py"))
 PUBLIC = [
     pytest.param(node, id=f"{path.stem}.{node.name}")
     for path in MODULES

@@ -1,6 +1,9 @@
 """The architecture figures: complete, legible, deterministic, and strict about their arguments."""
 
+import importlib
+import inspect
 import io
+import pkgutil
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -31,35 +34,42 @@ from d2lhelpers.drawings import (
     draw_shifted,
     draw_truncated,
     draw_unrolled,
+    primitives,
 )
 
-FIGURES: dict[str, Callable[[], Figure]] = {
-    "feedforward": draw_feedforward,
-    "cell": draw_rnn_cell,
-    "gru-cell": draw_gru_cell,
-    "lstm-cell": draw_lstm_cell,
-    **{f"deep-{n}x{t}": partial(draw_deep, n, t) for n, t in ((1, 1), (3, 3), (2, 5), (6, 2))},
-    **{f"bidirectional-{n}": partial(draw_bidirectional, n) for n in (1, 2, 3, 6)},
-    **{f"shifted-{len(t)}": partial(draw_shifted, t) for t in ("ferry ", "to", "the tide")},
-    **{f"unrolled-{n}": partial(draw_unrolled, n) for n in (1, 2, 3, 4, 5, 12)},
-    **{
-        f"truncated-{n}x{w}": partial(draw_truncated, n, w)
-        for n, w in ((1, 1), (1, 3), (2, 1), (3, 3), (2, 4), (12, 1), (2, 6))
-    },
-}
-CHAPTER_FIGURES = [
-    draw_feedforward,
-    draw_unrolled,
-    draw_rnn_cell,
-    draw_shifted,
-    draw_truncated,
-    draw_gru_cell,
-    draw_lstm_cell,
-    draw_deep,
-    draw_bidirectional,
+# Every module of the package is looked through, so that no drawing is forgotten here.
+MODULES = [
+    importlib.import_module(f"{drawings.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(drawings.__path__)
 ]
+DRAWINGS: dict[str, Callable[..., Figure]] = {
+    name.removeprefix("draw_"): member
+    for module in MODULES
+    for name, member in vars(module).items()
+    if name.startswith("draw_") and member.__module__ == module.__name__
+}
+# Arguments to draw it with besides its own: sizes at the ends, and beyond what a chapter shows.
+ARGUMENTS: dict[str, list[tuple[Any, ...]]] = {
+    "deep": [(1, 1), (2, 5), (6, 2)],
+    "bidirectional": [(1,), (2,), (6,)],
+    "shifted": [("to",), ("the tide",)],
+    "unrolled": [(1,), (2,), (4,), (5,), (12,)],
+    "truncated": [(1, 1), (1, 3), (2, 1), (2, 4), (12, 1), (2, 6)],
+}
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "-".join([name, *map(str, arguments)]): partial(draw, *arguments)
+    for name, draw in DRAWINGS.items()
+    for arguments in [(), *ARGUMENTS.get(name, [])]
+}
+INTEGERS = [
+    pytest.param(draw, parameter.name, id=f"{name}-{parameter.name}")
+    for name, draw in DRAWINGS.items()
+    for parameter in inspect.signature(draw).parameters.values()
+    if parameter.annotation is int
+]
+every_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
 every_figure = pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
-FRAME_FILL = to_rgba(drawings.FRAME.fill)
+FRAME_FILL = to_rgba(primitives.FRAME.fill)
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -103,6 +113,25 @@ def svg(figure: Figure) -> str:
     return buffer.getvalue()
 
 
+def with_arguments() -> set[str]:
+    """The drawings that can be called with arguments."""
+    return {name for name, draw in DRAWINGS.items() if inspect.signature(draw).parameters}
+
+
+# ---------------------------------------------------------------- completeness
+
+
+def test_every_drawing_can_be_imported_from_the_package() -> None:
+    names = sorted(draw.__name__ for draw in DRAWINGS.values())
+    assert sorted(drawings.__all__) == names
+    for draw in DRAWINGS.values():
+        assert getattr(drawings, draw.__name__) is draw
+
+
+def test_a_drawing_with_arguments_is_drawn_with_some() -> None:
+    assert set(ARGUMENTS) == with_arguments()
+
+
 # ---------------------------------------------------------------- content
 
 
@@ -126,7 +155,7 @@ def test_unrolled_names_each_weight_once_and_draws_its_edge_at_every_step(steps:
     figure = draw_unrolled(steps)
     assert Counter(indices(figure, "W")) == {"xh": 1, "hh": 1, "hq": 1}
     edges = Counter(line.get_edgecolor() for line in lines(figure))
-    colours = (drawings.INPUT, drawings.STATE, drawings.OUTPUT)
+    colours = (primitives.INPUT, primitives.STATE, primitives.OUTPUT)
     counts = [edges[to_rgba(colour.line)] for colour in colours]
     assert counts == [steps, steps + 1, steps]
 
@@ -320,7 +349,7 @@ def test_everything_lies_inside_the_figure(draw: Callable[[], Figure]) -> None:
         assert frame.y0 <= box.y0 <= box.y1 <= frame.y1, f"{name} leaves the figure"
 
 
-@pytest.mark.parametrize("draw", CHAPTER_FIGURES)
+@every_drawing
 def test_text_is_readable_on_a_phone(draw: Callable[[], Figure]) -> None:
     """At 328 CSS pixels, what a 360 px phone leaves, no label falls below 9 px."""
     figure = draw()
@@ -351,18 +380,18 @@ def dark_mode(colour: str) -> str:
 
 @pytest.mark.parametrize("name", ["INPUT", "STATE", "OUTPUT", "OPERATOR", "GRADIENT"])
 def test_colours_keep_their_contrast_in_light_and_dark(name: str) -> None:
-    colour = getattr(drawings, name)
+    colour = getattr(primitives, name)
     for shown in (str, dark_mode):
         for line_on in ("white", colour.fill):
             assert contrast(shown(colour.line), shown(line_on)) >= 3
         for text_on in ("white", colour.fill):
-            assert contrast(shown(drawings.TEXT_COLOUR), shown(text_on)) >= 7
+            assert contrast(shown(primitives.TEXT_COLOUR), shown(text_on)) >= 7
 
 
 # ---------------------------------------------------------------- output
 
 
-@pytest.mark.parametrize("draw", CHAPTER_FIGURES)
+@every_drawing
 def test_svg_is_the_same_every_time_and_small(draw: Callable[[], Figure]) -> None:
     with mpl.rc_context({"svg.hashsalt": "d2l", "svg.fonttype": "path"}):
         first, second = svg(draw()), svg(draw())
@@ -387,34 +416,14 @@ def test_figures_leave_no_global_state_and_ignore_the_reader_s_style() -> None:
 
 
 @pytest.mark.parametrize("bad", [True, 2.0, "3", None, np.bool_(True)])
-@pytest.mark.parametrize(
-    ("draw", "name"),
-    [
-        (draw_unrolled, "num_steps"),
-        (draw_deep, "num_layers"),
-        (draw_deep, "num_steps"),
-        (draw_bidirectional, "num_steps"),
-        (draw_truncated, "num_windows"),
-        (draw_truncated, "window"),
-    ],
-)
+@pytest.mark.parametrize(("draw", "name"), INTEGERS)
 def test_what_is_no_integer_is_refused(draw: Callable[..., Figure], name: str, bad: Any) -> None:
     with pytest.raises(TypeError, match=rf"^{name} is .*must be an int.*; pass "):
         draw(**{name: bad})
 
 
 @pytest.mark.parametrize("bad", [0, -2])
-@pytest.mark.parametrize(
-    ("draw", "name"),
-    [
-        (draw_unrolled, "num_steps"),
-        (draw_deep, "num_layers"),
-        (draw_deep, "num_steps"),
-        (draw_bidirectional, "num_steps"),
-        (draw_truncated, "num_windows"),
-        (draw_truncated, "window"),
-    ],
-)
+@pytest.mark.parametrize(("draw", "name"), INTEGERS)
 def test_less_than_one_is_refused(draw: Callable[..., Figure], name: str, bad: int) -> None:
     with pytest.raises(ValueError, match=rf"^{name} is {bad}: .*; pass 1 or more"):
         draw(**{name: bad})

@@ -51,10 +51,13 @@ def is_constant(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def imports(tree: ast.AST, package: str) -> Iterator[tuple[str, str, str]]:
+def imports(
+    tree: ast.AST, package: str, folder: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str, str]]:
     """Yield what a tree imports from the package: the name it has there, its module, its name.
 
-    A module as a whole has the name "*"; the package itself is the module "__init__".
+    A module as a whole has the name "*"; the package itself is the module "__init__". The tree is
+    that of a file in this folder of the package, if it is part of it.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -66,9 +69,17 @@ def imports(tree: ast.AST, package: str) -> Iterator[tuple[str, str, str]]:
             path = (node.module or "").split(".")
             if node.level == 0 and path[0] != package:
                 continue
-            module = ".".join(path if node.level else path[1:]) or "__init__"
+            above = folder[: len(folder) - node.level + 1]  # one dot is the folder itself
+            whole = [*above, *filter(None, path)] if node.level else path[1:]
+            module = ".".join(whole) or "__init__"
             for alias in node.names:
                 yield alias.asname or alias.name, module, alias.name
+
+
+def module_name(path: Path) -> str:
+    """Return the name of a module in its package; a folder has that of its `__init__.py`."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
 class Package:
@@ -77,7 +88,7 @@ class Package:
     def __init__(self, root: Path):
         self.root = root
         self.modules = {
-            ".".join(path.relative_to(root).with_suffix("").parts): self.take_apart(path)
+            module_name(path.relative_to(root)): self.take_apart(path)
             for path in sorted(root.rglob("*.py"))
         }
         self.data = {
@@ -90,7 +101,8 @@ class Package:
     def take_apart(self, path: Path) -> Module:
         """Return a module by its names."""
         tree, module = bare(ast.parse(path.read_bytes(), path.name)), Module()
-        for name, source, original in imports(tree, self.root.name):
+        folder = path.relative_to(self.root).parent.parts
+        for name, source, original in imports(tree, self.root.name, folder):
             module.imported[name] = source, original
         for node in tree.body:
             names = [node.name] if isinstance(node, DEFINITIONS) else []
@@ -114,14 +126,18 @@ class Package:
             if module is None or f"{source}:{name}" in found:
                 continue  # without the module the import fails, and the page with it
             # Whatever is used of a module, importing it runs it, and what it imports.
-            wanted += [("__init__", ""), (source, "")]
+            wanted += [("__init__", ""), (source, ""), (source.rpartition(".")[0], "")]
             wanted += [(other, "") for other, _ in module.imported.values()]
             if name == EVERYTHING:
                 wanted += [(source, each) for each in (*module.defined, *module.imported)]
+                inside = (each for each in self.modules if each.startswith(f"{source}."))
+                wanted += [(each, EVERYTHING) for each in inside]
             if name in module.imported:
                 wanted.append(module.imported[name])
             elif source == "__init__":  # from package import module
                 wanted.append((name, EVERYTHING))
+            else:  # from package.folder import module, if there is one
+                wanted.append((f"{source}.{name}", EVERYTHING))
             nodes = module.always if name == "" else module.defined.get(name, [])
             found[f"{source}:{name}"] = nodes
             wanted += [(source, used) for node in nodes for used in mentioned(node)]
@@ -152,6 +168,8 @@ class Package:
         for name in VERSIONS:
             digest.update(f"{name}=={importlib.metadata.version(name)}".encode())
         for place, nodes in sorted(code.items()):
+            if not nodes:
+                continue  # a module that is imported and of which nothing runs
             text = "\n".join(map(ast.dump, nodes))
             digest.update(f"{place}:{len(text)}:{text}".encode())
         loaded = measurements([program, *(node for nodes in code.values() for node in nodes)])
