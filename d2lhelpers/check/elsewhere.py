@@ -45,7 +45,7 @@ class Elsewhere(TorchFunctionMode):
         """Return the address of a tensor's storage, also if torch.func has wrapped the tensor."""
         while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
             tensor = torch._C._functorch.get_unwrapped(tensor)
-        return tensor.untyped_storage()._cdata
+        return int(tensor.untyped_storage()._cdata)
 
     def is_there(self, tensor: Tensor) -> bool:
         """Tell whether a tensor is on the device."""

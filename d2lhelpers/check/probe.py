@@ -103,6 +103,14 @@ def watch(
     if not isinstance(result, tuple) or len(result) != 2:
         return {RETURNED: describe(result)}
     seen: Seen = {RETURNED: "a tuple of 2: outputs and a state"}
+    changed = [
+        name
+        for name, now, was in zip(("inputs", "state"), given, before, strict=True)
+        if any(not torch.equal(a, b) for a, b in zip(tensors(now), tensors(was), strict=True))
+    ]
+    changed += [f"`{n}`" for n, p in layer.named_parameters() if not torch.equal(p, kept[n])]
+    seen[CHANGED] = " and ".join(changed) or "nothing"
+    seen[DREW] = "some" if drew else "none"
     outputs, last = result
     seen["outputs"] = outputs.detach() if isinstance(outputs, Tensor) else describe(outputs)
     try:
@@ -115,14 +123,6 @@ def watch(
     if len(names) > 1:
         seen["the last state"] = form(last)
     seen |= {name: part.detach() for name, part in zip(names, parts, strict=True)}
-    changed = [
-        name
-        for name, now, was in zip(("inputs", "state"), given, before, strict=True)
-        if any(not torch.equal(a, b) for a, b in zip(tensors(now), tensors(was), strict=True))
-    ]
-    changed += [f"`{n}`" for n, p in layer.named_parameters() if not torch.equal(p, kept[n])]
-    seen[CHANGED] = " and ".join(changed) or "nothing"
-    seen[DREW] = "some" if drew else "none"
     seen |= gradients(layer, [outputs, *parts], leaves)
     return seen
 
