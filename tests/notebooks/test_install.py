@@ -72,6 +72,12 @@ class Machine:
         return dict(line.split("==") for line in listing.splitlines())
 
 
+@pytest.fixture(autouse=True)
+def no_other_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout on the path would be a package that is here."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment that has pip and nothing else."""
