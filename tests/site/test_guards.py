@@ -5,34 +5,46 @@ It is built with the real settings and the real extension, in a folder of its ow
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from minibook import QUIZ, MiniBook, append, replace
 
-# A name for each fault, the fault, and what the build says about it.
-FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
-    "an assert that fails": (
-        replace('print("some output")', 'assert 1 == 2, "so it should"'),
-        "AssertionError: so it should",
-    ),
-    "a reference to nothing": (append("{ref}`nowhere`"), "undefined label: 'nowhere'"),
-    "a figure that is not there": (append("{numref}`fig-none`"), "undefined label: 'fig-none'"),
-    "an equation that is not there": (append("{eq}`eq-none`"), "equation not found: eq-none"),
-    "a page that is not there": (append("{doc}`none`"), "unknown document: 'none'"),
-    "a link to nothing": (append("[text](none.md)"), "'myst' cross-reference target not found"),
-    "a work that is not there": (append("{cite:t}`nobody`"), "could not find bibtex key"),
-    "a quiz without a right answer": (append(QUIZ.replace("[x]", "[ ]")), "no option is right"),
-    "a quiz without a name": (append(QUIZ.replace("a-name", "")), "the quiz is called ''"),
-    "two quizzes of one name": (append(QUIZ + QUIZ), "two quizzes are called 'a-name'"),
+# A page with each of these is warned about, and one warning is enough: what is wrong, what stands
+# on the page, and what the build says about it.
+WARNED: dict[str, tuple[str, str]] = {
+    "a reference to nothing": ("{ref}`nowhere`", "undefined label: 'nowhere'"),
+    "a figure that is not there": ("{numref}`fig-none`", "undefined label: 'fig-none'"),
+    "an equation that is not there": ("{eq}`eq-none`", "equation not found: eq-none"),
+    "a page that is not there": ("{doc}`none`", "unknown document: 'none'"),
+    "a link to nothing": ("[text](none.md)", "'myst' cross-reference target not found"),
+    "a work that is not there": ("{cite:t}`nobody`", "could not find bibtex key"),
+    "a quiz without a right answer": (QUIZ.replace("[x]", "[ ]"), "no option is right"),
+    "a quiz without a name": (QUIZ.replace("a-name", ""), "the quiz is called ''"),
+    "two quizzes of one name": (QUIZ + QUIZ, "two quizzes are called 'a-name'"),
     "a quiz with a dead link": (
-        append(QUIZ.replace("So.", "{ref}`nil`")),
+        QUIZ.replace("So.", "{ref}`nil`").replace("a-name", "dead"),
         "undefined label: 'nil'",
     ),
-    "an unknown directive": (append("```{nonsense}\n```"), "Unknown directive type: 'nonsense'"),
-    "an unknown role": (append("{nonsense}`text`"), 'Unknown interpreted text role "nonsense"'),
+    "an unknown directive": ("```{nonsense}\n```", "Unknown directive type: 'nonsense'"),
+    "an unknown role": ("{nonsense}`text`", 'Unknown interpreted text role "nonsense"'),
+    "a label used twice": (
+        "(one-label)=\n## A\n\n(one-label)=\n## B",
+        'Duplicate explicit target name: "one-label"',
+    ),
+    "a label used on two pages": ("(label-of-page)=\n## B", "duplicate label label-of-page"),
+    "an equation's label used twice": (
+        "```{math}\n:label: eq-small\nc\n```",
+        "duplicate label of equation eq-small",
+    ),
+    "an image that is not there": ("![words](none.svg)", "image file not readable"),
+}
+# Each of these stops the build at once. A name for each, the fault, and what the build says.
+FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
     "a construct without a plain form": (
         append("\n\n```{glossary}\nword\n  meaning\n```"),
         "'glossary' has no plain form for the notebook",
@@ -47,24 +59,34 @@ FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {
     ),
     "a broken equation": (replace("a = b", r"\frac{a"), "KaTeX parse error"),
     "a broken formula in a line": (append(r"$\nosuchcommand$"), "KaTeX parse error"),
-    "a label used twice": (
-        append("(label-of-page)=\n## B\n"),
-        'Duplicate explicit target name: "label-of-page"',
-    ),
-    "a label used on two pages": (
-        lambda book: book.index.write_text("(label-of-page)=\n# The book\n"),
-        "duplicate label label-of-page",
-    ),
-    "an equation's label used twice": (
-        append("```{math}\n:label: eq-small\nc\n```"),
-        "duplicate label of equation eq-small",
-    ),
-    "an image that is not there": (append("![words](none.svg)"), "image file not readable"),
     "code that was not executed": (
         lambda book: book.configure(execute_notebooks="off"),
         "book/page was not executed",
     ),
 }
+
+
+def test_each_of_many_faults_is_warned_about_on_its_page(tmp_path: Path) -> None:
+    book = MiniBook(tmp_path / "book")
+    files = [f"fault-{number:02}" for number in range(len(WARNED))]
+    for file, (text, _) in zip(files, WARNED.values(), strict=True):
+        (book.root / "book" / f"{file}.md").write_text(f"# A page\n\n{text}\n")
+    toc = yaml.safe_load((book.root / "_toc.yml").read_text())
+    toc["chapters"] += [{"file": f"book/{file}"} for file in files]
+    (book.root / "_toc.yml").write_text(yaml.safe_dump(toc))
+    assert not book.build(), "the site was built in spite of many faults"
+    warnings = [line for line in book.log.splitlines() if re.search(r"\b(WARNING|ERROR): ", line)]
+    for file, (fault, (_, message)) in zip(files, WARNED.items(), strict=True):
+        assert any(file in line and message in line for line in warnings), fault
+
+
+def test_one_warning_stops_the_build(tmp_path: Path) -> None:
+    book = MiniBook(tmp_path / "book")
+    text, message = WARNED["a reference to nothing"]
+    append(text)(book)
+    assert not book.build(), "the site was built in spite of a warning"
+    assert book.log.count("WARNING: ") == 1
+    assert message in book.log
 
 
 @pytest.mark.parametrize("fault", FAULTS)
