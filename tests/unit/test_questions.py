@@ -174,6 +174,38 @@ def test_every_question_says_what_to_read_again(page: Path) -> None:
     assert wrong == {}
 
 
+def section(label: str) -> str:
+    """Return the text between the heading of a label and the next one."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        if (mark := f"\n({label})=\n") in text:
+            return re.split(r"^#+ ", text.split(mark)[1], flags=re.MULTILINE)[1]
+    raise KeyError(label)
+
+
+def test_what_layer_and_state_are_is_read_again_where_it_stands() -> None:
+    source = (ROOT / "book" / "quiz.md").read_text(encoding="utf-8")
+    (again,) = re.findall(r"^```\{quiz\} all-state\n:reread: (\S+)$", source, re.MULTILINE)
+    assert "*hidden layer* and a *hidden state* are different" in section(again)
+
+
+# An option that speaks of the others, which a reader finds in another order.
+OF_THE_OTHERS = re.compile(
+    r"(both|neither|none|all) of (them|these|the above)\b|both\.|neither\b|.*\b(above|below)\b",
+    re.I,
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_options_that_speak_of_others_keep_their_order(page: Path) -> None:
+    loose = []
+    for name, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+        texts = [" ".join(option.text) for option in QUIZZES[name][1]]
+        if any(map(OF_THE_OTHERS.match, texts)) and "\n:fixed:\n" not in f"\n{body}":
+            loose.append(name)
+    assert loose == []
+
+
 # ---------------------------------------------------------------- answers that are computed
 
 

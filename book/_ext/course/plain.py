@@ -50,7 +50,6 @@ class PlainPage:
 
     def __init__(self, env: BuildEnvironment, page: str, site: str | None):
         self.env, self.page, self.site = env, page, site
-        self.questions = 0
 
     def cells(
         self, document: nodes.document, executed: nbformat.NotebookNode
@@ -347,8 +346,7 @@ class PlainPage:
 
     def question(self, node: quiz.quiz) -> list[Block]:
         """Return a question: each option opens on its feedback."""
-        self.questions += 1
-        parts = [self.led(f"**Question {self.questions}.**", node[0].children)]
+        parts = [self.led(f"**Question {node['number']}.**", node[0].children)]
         for option in node.findall(quiz.quiz_option):
             label, feedback = option.children
             verdict = "Right." if option["right"] else "No."

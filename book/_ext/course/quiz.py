@@ -17,7 +17,8 @@ is right and ``- [ ]`` if it is wrong; what follows a blank line, indented, is t
     ```
 
 ``:multiple:`` makes a question with several right options; ``:reread:`` names the label of what
-to read again.
+to read again; ``:fixed:`` keeps the options in their order, where one speaks of the others. Else
+every reader has an order of their own.
 """
 
 from __future__ import annotations
@@ -136,6 +137,10 @@ class quiz(nodes.General, nodes.Element):  # type: ignore[misc]
     """A question with its options."""
 
 
+class quiz_question(nodes.General, nodes.Element):  # type: ignore[misc]
+    """What is asked."""
+
+
 class quiz_option(nodes.General, nodes.Element):  # type: ignore[misc]
     """An option: the first child is its text, the second its feedback."""
 
@@ -163,6 +168,7 @@ class QuizDirective(SphinxDirective):
     required_arguments = 0
     optional_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = {
+        "fixed": directives.flag,
         "multiple": directives.flag,
         "reread": directives.unchanged_required,
     }
@@ -183,10 +189,12 @@ class QuizDirective(SphinxDirective):
             self.lineno = self.content_offset + 1 + error.line
             raise self.error(f"quiz {name!r}: {error}") from None
         known[name] = self.env.docname
-        root = quiz(name=name, multiple="multiple" in self.options)
+        flags = {flag: flag in self.options for flag in ("fixed", "multiple")}
+        number = list(known.values()).count(self.env.docname)
+        root = quiz(name=name, number=number, **flags)
         root["ids"] = [f"quiz-{name}"]
         self.set_source_info(root)
-        root += self.nested(question, 0, nodes.container(classes=["quiz-question"]))
+        root += self.nested(question, 0, quiz_question())
         for option in options:
             item = quiz_option(right=option.right)
             label = self.nested(option.text, option.line, nodes.container())
@@ -249,13 +257,13 @@ def merge(app: Sphinx, env: BuildEnvironment, pages: list[str], other: BuildEnvi
 
 
 def visit_quiz(self: HTML5Translator, node: quiz) -> None:
-    """Begin the form. Its button clears it without a script, too."""
+    """Begin the form. Without a script its button clears it, too, and it is sent nowhere."""
     name = node["name"]
+    fixed = " data-fixed" if node["fixed"] else ""
     self.body.append(
-        f'<form class="quiz" id="quiz-{name}" data-quiz="{name}">'
+        f'<form class="quiz" id="quiz-{name}" data-quiz="{name}" method="dialog"{fixed}>'
         f'<fieldset aria-labelledby="quiz-{name}-q">'
     )
-    node[0]["ids"] = [f"quiz-{name}-q"]
     for option in node.findall(quiz_option):
         option["name"] = name
         option["kind"] = "checkbox" if node["multiple"] else "radio"
@@ -263,10 +271,13 @@ def visit_quiz(self: HTML5Translator, node: quiz) -> None:
 
 def depart_quiz(self: HTML5Translator, node: quiz) -> None:
     """End the form."""
-    self.body.append(
-        '</fieldset><p class="quiz-state visually-hidden" role="status"></p>'
-        '<button type="reset">Clear</button></form>'
-    )
+    self.body.append('</fieldset><p role="status"></p><button type="reset">Clear</button></form>')
+
+
+def visit_question(self: HTML5Translator, node: quiz_question) -> None:
+    """Begin what is asked, with the question's number on its page."""
+    quiz = node.parent
+    self.body.append(f'<div id="quiz-{quiz["name"]}-q"><b>Question {quiz["number"]}</b>')
 
 
 def visit_option(self: HTML5Translator, node: quiz_option) -> None:
@@ -328,9 +339,7 @@ def visit_score(self: HTML5Translator, node: quiz_score) -> None:
             f'<li data-quizzes="{names}"><a href="{href}">{title}</a>: <span>'
             f"{len(pages[page])} questions</span></li>"
         )
-    self.body.append(
-        '</ul><button type="button" class="quiz-forget">Clear all answers</button></div>'
-    )
+    self.body.append("</ul></div>")
     raise nodes.SkipNode
 
 
@@ -341,6 +350,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("quiz", QuizDirective)
     app.add_directive("quiz-score", ScoreDirective)
     app.add_node(quiz, html=(visit_quiz, depart_quiz))
+    app.add_node(quiz_question, html=(visit_question, depart_div))
     app.add_node(quiz_option, html=(visit_option, depart_div))
     app.add_node(quiz_text, html=(visit_text, depart_text))
     app.add_node(quiz_feedback, html=(visit_feedback, depart_div))
