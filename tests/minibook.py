@@ -80,9 +80,15 @@ class MiniBook:
         self.page.write_text(HEAD + PAGE)
         shutil.copy(ROOT / "book" / "references.bib", root / "book")
         shutil.copy(ROOT / "requirements.txt", root)
-        toc = {"format": "jb-book", "root": "book/index", "chapters": [{"file": "book/page"}]}
-        (root / "_toc.yml").write_text(yaml.safe_dump(toc))
+        self.list_pages(numbered=False)
         self.configure()
+
+    def list_pages(self, numbered: bool) -> None:
+        """Write the table of contents, with a number for the page if it is a chapter."""
+        chapters = [{"file": "book/page"}]
+        part = {"caption": "Chapters", "numbered": numbered, "chapters": chapters}
+        toc = {"format": "jb-book", "root": "book/index", "parts": [part]}
+        (self.root / "_toc.yml").write_text(yaml.safe_dump(toc))
 
     def configure(self, **execute: Any) -> None:
         """Write the real settings, with paths that hold here and these changes of `execute`."""
@@ -108,6 +114,10 @@ class MiniBook:
         )
         self.log = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
         return result.returncode == 0
+
+    def html(self, page: str) -> str:
+        """A page of the site."""
+        return (self.site / "book" / f"{page}.html").read_text("utf-8")
 
     def executions(self) -> int:
         """How often the page's code has run."""

@@ -240,6 +240,34 @@ FAULTS = [
         "book/notation.md", UNIT.format("equations"),
         ("| $\\mathbf{W}_{xr}$, $\\mathbf{W}_{xz}$ | $D \\times H$", "| $\\mathbf{W}_{xr}$, $\\mathbf{W}_{xz}$ | $H \\times D$"),
     ),
+    # Numbers in captions, and in what is said of a figure to those who cannot see it.
+    *in_file(
+        "book/rnn.md", NOTEBOOKS.format("captions"),
+        ("of the recurrent network over ten epochs", "of the recurrent network over twelve epochs"),
+        ("falls by fifteen powers of ten", "falls by twelve powers of ten"),
+        ("flat from about ten symbols on", "flat from about twenty symbols on"),
+        ("Nine states in a row", "Six states in a row"),
+    ),
+    *in_file(
+        "book/gru.md", NOTEBOOKS.format("captions"),
+        ("held to at most 0.8.", "held to at most 0.9."),
+        ("rises to more than twice that level", "rises to more than three times that level"),
+    ),
+    *in_file(
+        "book/lstm.md", NOTEBOOKS.format("captions"),
+        ("is near a hundredth at lag 200", "is near a tenth at lag 200"),
+        ("own runs, 500 steps,", "own runs, 300 steps,"),
+        ("at a tenth at lag 10 and", "at a tenth at lag 25 and"),
+    ),
+    *in_file(
+        "book/deep-rnn.md", NOTEBOOKS.format("captions"),
+        ("the median of five seeds. The two", "the median of three seeds. The two"),
+        ("falls by four orders of magnitude", "falls by three orders of magnitude"),
+    ),
+    *in_file(
+        "book/bidirectional-rnn.md", NOTEBOOKS.format("captions"),
+        ("answer 0, 1, 2 and 4 letters late", "answer 0, 1, 2 and 3 letters late"),
+    ),
 ]  # fmt: skip
 
 

@@ -108,6 +108,76 @@ def test_a_failure_is_shown_once_with_its_line(tmp_path: Path) -> None:
     assert book.log.count('print("some output")') == 1
 
 
+# What is wrong with a page that works: the piece with the fault, without it, and what is said.
+DRAWN = "from IPython.display import SVG\n\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')\n"
+SAID = "This is a dot that is drawn."
+
+
+def cell(code: str) -> str:
+    """A cell of a page."""
+    return f"\n```{{code-cell}} python3\n{code}```\n"
+
+
+def figure(about: str, alt: str = SAID) -> str:
+    """A cell that draws, with what is said of its figure."""
+    return cell(f"---\nmystnb: {{figure: {{{about}}}, image: {{alt: {alt}}}}}\n---\n{DRAWN}")
+
+
+LONG = QUIZ.replace("Why?", "Why? " * 300).replace("a-name", "long")
+CITATION = "\n{cite:t}`elman1990`\n"
+RULES = [
+    (cell("a = 1\n" * 26), cell("a = 1\n" * 25), "the cell has 26 lines: at most 25"),
+    (
+        cell("b = 1\nb" + " " * 70 + "= 12345\n"),
+        cell("b = 1\nb" + " " * 70 + "= 123\n"),
+        "line 2 of the cell has 78 columns: 76",
+    ),
+    (cell(DRAWN), figure("caption: A dot., name: fig-a"), "the figure of the cell has no name"),
+    (
+        figure("name: fig-b"),
+        figure("caption: A dot., name: fig-b"),
+        "the figure of the cell has no caption",
+    ),
+    (
+        figure("caption: A dot., name: fig-c", "A dot"),
+        figure("caption: A dot., name: fig-c"),
+        "cannot see the figure has 5 characters: say in 20",
+    ),
+    ("\n![A dot](dot.svg)\n", f"\n![{SAID}](dot.svg)\n", "cannot see it has 5 characters"),
+    (LONG, LONG.replace("Why? " * 300, "Why?"), "quiz 'long' takes"),
+    (CITATION.replace("elman", "elmann"), CITATION, "could not find bibtex key"),
+]
+QUESTIONS = "".join(QUIZ.replace("a-name", f"question-{i}") for i in range(4))
+
+
+def test_a_rule_that_is_broken_stops_every_build_until_it_is_kept(tmp_path: Path) -> None:
+    book = MiniBook(tmp_path / "book")
+    book.list_pages(numbered=True)
+    (book.root / "book" / "dot.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+    )
+    start = book.page.read_text()
+    book.index.write_text("# The book\n\n```{bibliography}\n```\n")
+    book.page.write_text(start + "".join(broken for broken, _, _ in RULES))
+    assert not book.build(), "the site was built in spite of all faults"
+    for broken, _, message in RULES:
+        place = re.search(rf"page\.md:(\d+): WARNING: .*{re.escape(message)}", book.log)
+        assert place, f"{message!r} is not said"
+        first = book.page.read_text()[: book.page.read_text().index(broken)].count("\n") + 1
+        assert first <= int(place[1]) <= first + broken.count("\n"), message
+    assert re.search(r"index\.md: WARNING: no link leads to book/page", book.log)
+    assert re.search(r"page\.md: WARNING: the chapter has 1 questions: ask 5", book.log)
+
+    assert not book.build(), "what was said once is forgotten by the next build"
+    book.index.write_text("# The book\n\n{doc}`page`\n\n```{bibliography}\n```\n")
+    book.page.write_text(start + "".join(kept for _, kept, _ in RULES) + QUESTIONS)
+    assert book.build(), book.log
+    # A work that was not found at first is in the list, where the citation leads.
+    link = re.search(r'href="index\.html#([^"]+)"[^>]*>\s*Elman', book.html("page"))
+    assert link is not None, "the citation is no link"
+    assert f'id="{link[1]}"' in book.html("index")
+
+
 def test_a_book_is_executed_only_when_it_must_be(tmp_path: Path) -> None:
     book = MiniBook(tmp_path / "book")
 

@@ -8,9 +8,22 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from course import accessible, assets, cache, execution, front, launch, notebooks, quiz, typography
+from course import (
+    accessible,
+    assets,
+    cache,
+    execution,
+    front,
+    launch,
+    notebooks,
+    quiz,
+    rules,
+    typography,
+)
 
-MODULES = (accessible, assets, cache, execution, front, launch, notebooks, quiz, typography)
+MODULES = (
+    *(accessible, assets, cache, execution, front, launch, notebooks, quiz, rules, typography),
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

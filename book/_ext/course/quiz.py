@@ -35,12 +35,15 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
+LOGGER = logging.getLogger(__name__)
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 OPTION = re.compile(r"- \[([ x])\] ?(.*)")
 FENCE = re.compile(r"(`{3,}|~{3,})(.*)")
+MAX_BYTES = 1536  # of HTML, for one question
 UNSEEN = ("C", "Z")  # Unicode's controls, formats and spaces, a space of no width among them
 
 
@@ -264,6 +267,7 @@ def visit_quiz(self: HTML5Translator, node: quiz) -> None:
         f'<form class="quiz" id="quiz-{name}" data-quiz="{name}" method="dialog"{fixed}>'
         f'<fieldset aria-labelledby="quiz-{name}-q">'
     )
+    node["begin"] = len(self.body) - 1
     for option in node.findall(quiz_option):
         option["name"] = name
         option["kind"] = "checkbox" if node["multiple"] else "radio"
@@ -272,6 +276,13 @@ def visit_quiz(self: HTML5Translator, node: quiz) -> None:
 def depart_quiz(self: HTML5Translator, node: quiz) -> None:
     """End the form."""
     self.body.append('</fieldset><p role="status"></p><button type="reset">Clear</button></form>')
+    size = len("".join(self.body[node["begin"] :]).encode())
+    if size > MAX_BYTES:
+        LOGGER.warning(
+            f"quiz {node['name']!r} takes {size:,} bytes: at most {MAX_BYTES:,} load "
+            "quickly; a formula takes many, words few",
+            location=node,
+        )
 
 
 def visit_question(self: HTML5Translator, node: quiz_question) -> None:
