@@ -1,6 +1,7 @@
 """The layers from scratch: the same function as torch's, and the same gradients."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -14,129 +15,8 @@ from d2lhelpers.model import LanguageModel
 
 few = st.integers(1, 5)
 KINDS = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 kinds = st.sampled_from(sorted(KINDS, key=lambda kind: kind.__name__))
-
-
-@given(T=few, B=few, D=few, H=few, with_state=st.booleans(), seed=st.integers(0, 99))
-def test_rnn_is_torchs(T: int, B: int, D: int, H: int, with_state: bool, seed: int) -> None:
-    torch.manual_seed(seed)
-    theirs = torch.nn.RNN(D, H).double()
-    W_ih, W_hh, b_ih, b_hh = theirs.parameters()
-    ours = RNN(D, H).double()
-    with torch.no_grad():
-        ours.W_xh.copy_(W_ih.T)
-        ours.W_hh.copy_(W_hh.T)
-        ours.b_h.copy_(b_ih + b_hh)
-    inputs = torch.randn(T, B, D, dtype=torch.float64, requires_grad=True)
-    state = torch.randn(B, H, dtype=torch.float64, requires_grad=True) if with_state else None
-    variables = [inputs, state] if with_state else [inputs]
-
-    found, last = ours(inputs, state)
-    expected, expected_last = theirs(inputs, state.unsqueeze(0) if with_state else None)
-    assert_close = torch.testing.assert_close
-    assert_close(found, expected, rtol=0, atol=1e-10)
-    assert_close(last, expected_last[0], rtol=0, atol=1e-10)
-
-    weights, weights_last = torch.randn_like(found), torch.randn_like(last)
-    scalar = (found * weights).sum() + (last * weights_last).sum()
-    scalar_expected = (expected * weights).sum() + (expected_last[0] * weights_last).sum()
-    gradients = torch.autograd.grad(scalar, [*variables, ours.W_xh, ours.W_hh, ours.b_h])
-    *to_variables, dW_ih, dW_hh, db_ih, _ = torch.autograd.grad(
-        scalar_expected, [*variables, W_ih, W_hh, b_ih, b_hh]
-    )
-    for gradient, other in zip(gradients, [*to_variables, dW_ih.T, dW_hh.T, db_ih], strict=True):
-        assert_close(gradient, other, rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("hidden_size", [4, 400])
-def test_rnn_starts_within_torchs_range(hidden_size: int) -> None:
-    torch.manual_seed(0)
-    for parameter in RNN(30, hidden_size).parameters():
-        assert parameter.abs().max() <= hidden_size**-0.5
-        if parameter.dim() == 2:
-            assert parameter.abs().max() > 0.9 * hidden_size**-0.5
-            assert parameter.min() < 0 < parameter.max()
-
-
-@given(T=few, B=few, D=few, H=few, with_state=st.booleans(), seed=st.integers(0, 99))
-def test_gru_is_torchs(T: int, B: int, D: int, H: int, with_state: bool, seed: int) -> None:
-    torch.manual_seed(seed)
-    theirs = torch.nn.GRU(D, H).double()
-    W_ih, W_hh, b_ih, b_hh = theirs.parameters()
-    ours = GRU(D, H).double()
-    with torch.no_grad():
-        b_hh.uniform_(-2, 2)  # large, so that a bias in a wrong place shows
-        ours.W_x.copy_(W_ih.T)
-        ours.W_h.copy_(W_hh.T)
-        b_rz = b_ih[: 2 * H] + b_hh[: 2 * H]
-        ours.b.copy_(torch.cat([b_rz, b_ih[2 * H :], b_hh[2 * H :]]).view(4, H))
-    inputs = torch.randn(T, B, D, dtype=torch.float64, requires_grad=True)
-    state = torch.randn(B, H, dtype=torch.float64, requires_grad=True) if with_state else None
-    variables = [inputs, state] if with_state else [inputs]
-
-    found, last = ours(inputs, state)
-    expected, expected_last = theirs(inputs, state.unsqueeze(0) if with_state else None)
-    assert_close = torch.testing.assert_close
-    assert_close(found, expected, rtol=0, atol=1e-10)
-    assert_close(last, expected_last[0], rtol=0, atol=1e-10)
-
-    weights, weights_last = torch.randn_like(found), torch.randn_like(last)
-    scalar = (found * weights).sum() + (last * weights_last).sum()
-    scalar_expected = (expected * weights).sum() + (expected_last[0] * weights_last).sum()
-    gradients = torch.autograd.grad(scalar, [*variables, ours.W_x, ours.W_h, ours.b])
-    *to_variables, dW_ih, dW_hh, db_ih, db_hh = torch.autograd.grad(
-        scalar_expected, [*variables, W_ih, W_hh, b_ih, b_hh]
-    )
-    db = torch.cat([db_ih, db_hh[2 * H :]]).view(4, H)
-    expected_gradients = [*to_variables, dW_ih.T, dW_hh.T, db]
-    for gradient, other in zip(gradients, expected_gradients, strict=True):
-        assert_close(gradient, other, rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("hidden_size", [4, 400])
-def test_gru_starts_within_torchs_range(hidden_size: int) -> None:
-    torch.manual_seed(0)
-    for parameter in GRU(30, hidden_size).parameters():
-        assert parameter.abs().max() <= hidden_size**-0.5
-        if parameter.dim() == 2:
-            assert parameter.abs().max() > 0.9 * hidden_size**-0.5
-            assert parameter.min() < 0 < parameter.max()
-
-
-@given(T=few, B=few, D=few, H=few, with_state=st.booleans(), seed=st.integers(0, 99))
-def test_lstm_is_torchs(T: int, B: int, D: int, H: int, with_state: bool, seed: int) -> None:
-    torch.manual_seed(seed)
-    theirs = torch.nn.LSTM(D, H).double()
-    W_ih, W_hh, b_ih, b_hh = theirs.parameters()
-    ours = LSTM(D, H).double()
-    with torch.no_grad():
-        b_hh.uniform_(-2, 2)  # large, so that a gate in a wrong place shows
-        ours.W_x.copy_(W_ih.T)
-        ours.W_h.copy_(W_hh.T)
-        ours.b.copy_((b_ih + b_hh).view(4, H))
-    inputs = torch.randn(T, B, D, dtype=torch.float64, requires_grad=True)
-    pair = [torch.randn(B, H, dtype=torch.float64, requires_grad=True) for _ in range(2)]
-    variables = [inputs, *pair] if with_state else [inputs]
-
-    found, (last_H, last_C) = ours(inputs, tuple(pair) if with_state else None)
-    their_pair = tuple(part.unsqueeze(0) for part in pair) if with_state else None
-    expected, (their_H, their_C) = theirs(inputs, their_pair)
-    ours_all, theirs_all = (found, last_H, last_C), (expected, their_H[0], their_C[0])
-    assert_close = torch.testing.assert_close
-    for one, other in zip(ours_all, theirs_all, strict=True):
-        assert_close(one, other, rtol=0, atol=1e-10)
-
-    weights = [torch.randn_like(one) for one in ours_all]
-    scalar = sum((one * w).sum() for one, w in zip(ours_all, weights, strict=True))
-    scalar_expected = sum((one * w).sum() for one, w in zip(theirs_all, weights, strict=True))
-    gradients = torch.autograd.grad(scalar, [*variables, *ours.parameters()])
-    *to_variables, dW_ih, dW_hh, db_ih, db_hh = torch.autograd.grad(
-        scalar_expected, [*variables, W_ih, W_hh, b_ih, b_hh]
-    )
-    assert_close(db_ih, db_hh)
-    expected_gradients = [*to_variables, dW_ih.T, dW_hh.T, db_ih.view(4, H)]
-    for gradient, other in zip(gradients, expected_gradients, strict=True):
-        assert_close(gradient, other, rtol=0, atol=1e-10)
 
 
 @given(T=st.integers(2, 6), cut=st.integers(1, 5), seed=st.integers(0, 99))
@@ -148,16 +28,6 @@ def test_lstm_goes_on_from_its_pair_of_states(T: int, cut: int, seed: int) -> No
     second, end = layer(inputs[cut:], between)
     torch.testing.assert_close(torch.cat([first, second]), whole)
     torch.testing.assert_close(end, state)
-
-
-@pytest.mark.parametrize("hidden_size", [4, 400])
-def test_lstm_starts_within_torchs_range(hidden_size: int) -> None:
-    torch.manual_seed(0)
-    for parameter in LSTM(30, hidden_size).parameters():
-        assert parameter.abs().max() <= hidden_size**-0.5
-        if parameter.shape[0] > 4:
-            assert parameter.abs().max() > 0.9 * hidden_size**-0.5
-            assert parameter.min() < 0 < parameter.max()
 
 
 def copy_to_torch(layer: nn.Module, theirs: nn.Module, end: str) -> None:
@@ -181,13 +51,22 @@ def flat(state: object) -> list[Tensor]:
     return [tensor for part in parts for tensor in part]
 
 
-def assert_same(ours: nn.Module, theirs: nn.Module, names: list[str], inputs: Tensor) -> None:
-    """Hold outputs, states, and the gradients by inputs and weights together."""
+def assert_same(
+    ours: nn.Module,
+    theirs: nn.Module,
+    names: list[str],
+    inputs: Tensor,
+    start: Sequence[Tensor] = (),
+) -> None:
+    """Hold outputs, states, and the gradients by inputs, a first state and parameters together."""
     layers = [m for m in ours.modules() if type(m) in KINDS]
     for layer, name in zip(layers, names, strict=True):
         copy_to_torch(layer, theirs, name)
-    found, states = ours(inputs)
-    expected, their_states = theirs(inputs)
+    state, their_state = start, [part[None] for part in start]
+    if len(start) < 2:  # the LSTM alone has a pair
+        state, their_state = (next(iter(parts), None) for parts in (state, their_state))
+    found, states = ours(inputs, state)
+    expected, their_states = theirs(inputs, their_state)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
     # torch has all H and then all C, ours the pair of each layer
     if isinstance(their_states, tuple):
@@ -200,17 +79,49 @@ def assert_same(ours: nn.Module, theirs: nn.Module, names: list[str], inputs: Te
         sum((part * w).sum() for part, w in zip(parts, weights, strict=True))
         for parts in ((found, *last), (expected, *their_last))
     ]
-    wanted = [[inputs], [inputs]]
+    wanted = [[inputs, *start], [inputs, *start]]
     for layer, name in zip(layers, names, strict=True):
-        wanted[0] += list(layer.parameters())[:2]
-        wanted[1] += [getattr(theirs, f"weight_{kind}_{name}") for kind in ("ih", "hh")]
+        wanted[0] += layer.parameters()
+        wanted[1] += [
+            getattr(theirs, f"{kind}_{name}")
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        ]
     ours_all, theirs_all = (
-        torch.autograd.grad(scalar, variables)
+        iter(torch.autograd.grad(scalar, variables))
         for scalar, variables in zip(scalars, wanted, strict=True)
     )
-    torch.testing.assert_close(ours_all[0], theirs_all[0], rtol=0, atol=1e-10)
-    for gradient, other in zip(ours_all[1:], theirs_all[1:], strict=True):
-        torch.testing.assert_close(gradient, other.T, rtol=0, atol=1e-10)
+    for _ in (inputs, *start):
+        torch.testing.assert_close(next(ours_all), next(theirs_all), rtol=0, atol=1e-10)
+    for _ in layers:
+        dW_x, dW_h, db = (next(ours_all) for _ in range(3))
+        dW_ih, dW_hh, db_ih, db_hh = (next(theirs_all) for _ in range(4))
+        inside = db.numel() - len(db_ih)  # the GRU's bias inside the reset
+        both = torch.cat([db_ih, db_hh[len(db_hh) - inside :]]).view_as(db)
+        for gradient, other in ((dW_x, dW_ih.T), (dW_h, dW_hh.T), (db, both)):
+            torch.testing.assert_close(gradient, other, rtol=0, atol=1e-10)
+
+
+@every_kind
+@given(T=few, B=few, D=few, H=few, with_state=st.booleans(), seed=st.integers(0, 99))
+def test_a_layer_is_torchs(kind, T: int, B: int, D: int, H: int, with_state: bool, seed) -> None:
+    torch.manual_seed(seed)
+    ours, theirs = kind(D, H).double(), KINDS[kind](D, H).double()
+    with torch.no_grad():  # large, so that a bias or a gate in a wrong place shows
+        list(ours.parameters())[-1].uniform_(-2, 2)
+    shapes = [(T, B, D), *[(B, H)] * (with_state * (2 if kind is LSTM else 1))]
+    inputs, *start = (torch.randn(s, dtype=torch.float64, requires_grad=True) for s in shapes)
+    assert_same(ours, theirs, ["l0"], inputs, start)
+
+
+@every_kind
+@pytest.mark.parametrize("hidden_size", [4, 400])
+def test_a_layer_starts_within_torchs_range(kind, hidden_size: int) -> None:
+    torch.manual_seed(0)
+    for parameter in kind(30, hidden_size).parameters():
+        assert parameter.abs().max() <= hidden_size**-0.5
+        if parameter.numel() >= 100:  # else chance may leave a part of the range out
+            assert parameter.abs().max() > 0.9 * hidden_size**-0.5
+            assert parameter.min() < 0 < parameter.max()
 
 
 @given(kind=kinds, L=st.integers(1, 4), T=few, B=few, D=few, H=few, seed=st.integers(0, 99))

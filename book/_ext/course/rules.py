@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.util import docname_join, logging
+from sphinx.util import logging
 
 from course.quiz import questions
 
@@ -67,31 +66,33 @@ def of_page(app: Sphinx, document: nodes.document) -> None:
             )
 
 
-def linked(env: BuildEnvironment) -> set[str]:
-    """Return the pages that the first page has links to."""
-    root = env.config.root_doc
-    labels = env.get_domain("std").data["anonlabels"]
-    found = set()
-    for link in env.get_doctree(root).findall(addnodes.pending_xref):
-        target = link["reftarget"]
-        found |= {target, docname_join(root, target)}
-        found |= {labels[target][0]} if target in labels else set()
-    return found
+def chapters(env: BuildEnvironment) -> list[str]:
+    """Return the pages that have a number."""
+    return sorted(page for page, numbers in env.toc_secnumbers.items() if numbers.get(""))
 
 
-def of_book(app: Sphinx, env: BuildEnvironment) -> None:
-    """Warn of a chapter, a page with a number, that is on no map or asks too little."""
-    known = linked(env)
-    for page in sorted(page for page, numbers in env.toc_secnumbers.items() if numbers.get("")):
-        if page not in known:
-            LOGGER.warning(
-                f"no link leads to {page}: add it to the map of the chapters",
-                location=(env.config.root_doc, None),
-            )
+def of_chapters(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of a chapter that asks too little."""
+    for page in chapters(env):
         asked = sum(where == page for where in questions(env).values())
         if asked < MIN_QUESTIONS:
             LOGGER.warning(
                 f"the chapter has {asked} questions: ask {MIN_QUESTIONS} or more",
+                location=(page, None),
+            )
+
+
+def of_start(app: Sphinx, document: nodes.document, page: str) -> None:
+    """Warn of a chapter to which the start page, with all that is put there, has no link."""
+    env = app.env
+    assert env is not None
+    if page != env.config.root_doc or app.builder.format != "html":
+        return
+    links = {node.get("refuri", "").partition("#")[0] for node in document.findall(nodes.reference)}
+    for chapter in chapters(env):
+        if app.builder.get_relative_uri(page, chapter) not in links:
+            LOGGER.warning(
+                f"no link leads to {chapter}: every chapter is reached from the start page",
                 location=(page, None),
             )
 
@@ -109,5 +110,6 @@ def forget(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Look at each page when it was read, and at all of them together."""
     app.connect("doctree-read", of_page)
-    app.connect("env-check-consistency", of_book)
+    app.connect("env-check-consistency", of_chapters)
+    app.connect("doctree-resolved", of_start, priority=950)
     app.connect("build-finished", forget)
