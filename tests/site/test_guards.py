@@ -173,7 +173,7 @@ def test_a_rule_that_is_broken_stops_every_build_until_it_is_kept(tmp_path: Path
     book.page.write_text(start + "".join(kept for _, kept, _ in RULES) + QUESTIONS)
     assert book.build(), book.log
     # A work that was not found at first is in the list, where the citation leads.
-    link = re.search(r'href="index\.html#([^"]+)"[^>]*>\s*Elman', book.html("page"))
+    link = re.search(r'Elman \[<a class="[^"]*" href="index\.html#([^"]+)"', book.html("page"))
     assert link is not None, "the citation is no link"
     assert f'id="{link[1]}"' in book.html("index")
 
