@@ -85,9 +85,10 @@ class MiniBook:
 
     def list_pages(self, numbered: bool) -> None:
         """Write the table of contents, with a number for the page if it is a chapter."""
-        chapters = [{"file": "book/page"}]
-        part = {"caption": "Chapters", "numbered": numbered, "chapters": chapters}
-        toc = {"format": "jb-book", "root": "book/index", "parts": [part]}
+        toc = {
+            **{"format": "jb-book", "root": "book/index", "options": {"numbered": numbered}},
+            "chapters": [{"file": "book/page"}],
+        }
         (self.root / "_toc.yml").write_text(yaml.safe_dump(toc))
 
     def configure(self, **execute: Any) -> None:
