@@ -24,7 +24,8 @@ def generate(
 ) -> str:
     """Continue `prefix` by `length` characters, each drawn from softmax(logits / temperature).
 
-    The whole prefix first passes through the model, so that the state knows it (warm-up).
+    The whole prefix first passes through the model, so that the state knows it (warm-up). The
+    model writes in evaluation mode and then gets its mode back.
 
     Args:
         model: gives logits (T, B, V) and a state.

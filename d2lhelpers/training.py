@@ -269,10 +269,19 @@ def exp(value: float) -> float:
 def perplexity(
     model: LanguageModel, tokens: Tensor, batch_size: int = 8, *, look_ahead: bool = False
 ) -> float:
-    """Return exp(total cross-entropy / number of tokens) of a text, shape (N,).
+    """Return exp(total cross-entropy / number of tokens) of a text.
 
-    The text is read as `batch_size` streams, as `log_probabilities` does. Of a model that has
-    diverged it is infinite or NaN. Args and errors as of `log_probabilities`.
+    The text is read as `batch_size` streams, as `log_probabilities` does, in evaluation mode, and
+    the model gets its mode back. Of a model that has diverged it is infinite or NaN.
+
+    Args:
+        model: gives logits (T, B, V) and a state.
+        tokens: the text, int64, shape (N,); every token but the first is predicted.
+        batch_size: number of streams; fewer than so many tokens at the end are left out.
+        look_ahead: as of `train`.
+
+    Raises:
+        TypeError, ValueError: as of `log_probabilities`.
     """
     log_p = log_probabilities(model, tokens, batch_size, look_ahead=look_ahead)
     return exp(-log_p.mean().item())
@@ -287,7 +296,7 @@ def log_probabilities(
     The text is read as `batch_size` streams side by side (fewer if it is shorter), each with its
     state carried from start to end. With one stream every token has all the text before it; with
     more it is faster, a stream begins without a past, and fewer than `batch_size` tokens at the
-    end are left out.
+    end are left out. The model reads in evaluation mode and then gets its mode back.
 
     Args:
         model: gives logits (T, B, V) and a state.

@@ -19,6 +19,7 @@ PLACES = {
     "eq-bptt": ("equation 1.8", "rnn.html#equation-eq-bptt"),
     "eq-clipping": ("equation 1.9", "rnn.html#equation-eq-clipping"),
     "eq-jacobian": ("equation 1.10", "rnn.html#equation-eq-jacobian"),
+    "eq-witten-bell": ("equation 1.11", "rnn.html#equation-eq-witten-bell"),
     "eq-gru-gates": ("equation 2.1", "gru.html#equation-eq-gru-gates"),
     "eq-gru-candidate": ("equation 2.2", "gru.html#equation-eq-gru-candidate"),
     "eq-gru-state": ("equation 2.3", "gru.html#equation-eq-gru-state"),
@@ -47,6 +48,29 @@ PLACES = {
     "sec-gru-scratch": ("“From scratch” in chapter 2", "gru.html#sec-gru-scratch"),
     "sec-gru-order": ("“Before the product or after it” in chapter 2", "gru.html#sec-gru-order"),
     "sec-clipping": ("“Gradient clipping” in chapter 1", "rnn.html#sec-clipping"),
+    "sec-language-model": (
+        "“A character language model” in chapter 1",
+        "rnn.html#sec-language-model",
+    ),
+    "sec-windows": (
+        "“Windows of text, and a state that is carried” in chapter 1",
+        "rnn.html#sec-windows",
+    ),
+    "sec-truncation": (
+        "“Truncated back-propagation through time” in chapter 1",
+        "rnn.html#sec-truncation",
+    ),
+    "sec-loop": ("“The loop” in chapter 1", "rnn.html#sec-loop"),
+    "sec-generated": ("“Generated text” in chapter 1", "rnn.html#sec-generated"),
+    "sec-lstm-failure": (
+        "“Two numbers, many steps apart” in chapter 3",
+        "lstm.html#sec-lstm-failure",
+    ),
+    "ex-witten-bell": ("exercise 1.3", "rnn.html#ex-witten-bell"),
+    "ex-mean-of-exp": ("exercise 1.4", "rnn.html#ex-mean-of-exp"),
+    "ex-generator": ("exercise 1.5", "rnn.html#ex-generator"),
+    "ex-mixing": ("exercise 1.7", "rnn.html#ex-mixing"),
+    "ex-bi-padding": ("exercise 5.3", "bidirectional-rnn.html#ex-bi-padding"),
     # Exercises.
     "ex-gru-convention": ("exercise 2.3", "gru.html#ex-gru-convention"),
 }
