@@ -24,7 +24,10 @@ def newest(*requirements: str) -> dict[str, str]:
     """Return the versions that pip would install, by the names of the packages."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
     result = subprocess.run(
-        [*command, "--report", "-", *requirements], stdout=subprocess.PIPE, check=True
+        [*command, "--report", "-", *requirements],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=1800,
     )
     found = [item["metadata"] for item in json.loads(result.stdout)["install"]]
     # A build of torch for some device is named after a plus sign, and is no other version.

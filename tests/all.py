@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 MAKE = os.environ.get("MAKE", "make")
 # Every core runs tests; those of one page, one server or one environment stay together.
 PYTEST = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadgroup"]
+PYTEST += ["--max-worker-restart", "0"]  # a test that hangs would hang again
 COUNT = re.compile(r"(\d+) (passed|failed|errors?)\b")
+LONGEST = 5400.0  # seconds for a stage, on a slow machine that also downloads
 LAST = re.compile(r"[= ]*(?:no tests ran|\d+ [a-z]+).* in [\d.]+s.*")  # what pytest closes with
 
 
@@ -26,6 +31,7 @@ class Stage:
 
     name: str
     command: list[str]
+    limit: float = LONGEST
     passed: bool = False
     seconds: float = 0.0
     closing: str = "not run"
@@ -36,17 +42,35 @@ class Stage:
         print(f"\n===== {self.name}: {' '.join(self.command)}", flush=True)
         self.closing, start = "", time.monotonic()
         with subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self.command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         ) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                if line.startswith(("FAILED ", "ERROR ", "left out, ")):
-                    self.named.append(line.strip())
-                if LAST.fullmatch(line.strip()):
-                    self.closing = line.strip("= \n")
+            timer = threading.Timer(self.limit, self.end, [process])
+            timer.start()
+            try:
+                for line in process.stdout:
+                    print(line, end="", flush=True)
+                    if line.startswith(("FAILED ", "ERROR ", "left out, ")):
+                        self.named.append(line.strip())
+                    if LAST.fullmatch(line.strip()):
+                        self.closing = line.strip("= \n")
+            except BaseException:  # nothing goes on behind the back of who ended this
+                self.end(process)
+                raise
+            finally:
+                timer.cancel()
         self.seconds, self.passed = time.monotonic() - start, process.returncode == 0
         return self.passed
+
+    def end(self, process: subprocess.Popen[str]) -> None:
+        """End the command and all that it has started."""
+        self.named.append(f"ended, for it took more than {self.limit:g} s")
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     def count(self, kind: str) -> int:
         """Return how many tests ended so, as pytest's closing line says."""
@@ -55,6 +79,7 @@ class Stage:
 
 def main() -> int:
     """Run the stages and sum them up; return 0 if all went well."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     site = Stage("site", [MAKE, "site"])
     browser = Stage("browser", [sys.executable, "tests/browser.py"])
     tests = Stage("tests", [*PYTEST, "tests"])

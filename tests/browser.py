@@ -12,8 +12,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+LONGEST = 900  # seconds for a step of an installation
 PLAYWRIGHT = (sys.executable, "-m", "playwright")
 MEND = f"`{sys.executable} {os.path.relpath(__file__)}` installs one"
 ARGUMENTS = [  # in a container, as root, and quiet: no request but those of the page
@@ -64,7 +66,8 @@ def install() -> str:
     for commands in ways:
         if path is None:
             for command in commands:
-                subprocess.run(command)
+                with suppress(subprocess.TimeoutExpired):  # then the next way
+                    subprocess.run(command, timeout=LONGEST)
             path = find()
     if path is None:
         tried = "\n".join("  " + " ".join(command) for way in ways for command in way)

@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 from course.launch import PACKAGE, install_cell  # noqa: E402
 
+LONGEST = 1200  # seconds for a step: a slow line to fetch PyTorch over
 FOUND = f"import {PACKAGE}\nprint({PACKAGE}.__file__)"
 
 
@@ -50,7 +51,7 @@ def build_wheel(folder: Path) -> Path:
     shutil.copytree(ROOT / PACKAGE, source / PACKAGE)
     shutil.copy(ROOT / "pyproject.toml", source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
-    subprocess.run([*command, str(folder), str(source)], check=True)
+    subprocess.run([*command, str(folder), str(source)], check=True, timeout=LONGEST)
     shutil.rmtree(source)
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -62,7 +63,8 @@ def make_kernel(folder: Path) -> None:
     python = folder / "env" / "bin" / "python"
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     kernel = [pin for pin in pins if pin.startswith("ipykernel==")]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *kernel], check=True)
+    install = [python, "-m", "pip", "install", "--quiet", *kernel]
+    subprocess.run(install, check=True, timeout=LONGEST)
     spec = folder / "jupyter" / "kernels" / "stranger" / "kernel.json"
     spec.parent.mkdir(parents=True)
     command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -90,7 +92,7 @@ def run_first_cell(folder: Path, source: str) -> NotebookNode:
     client = NotebookClient(
         notebook,
         kernel_name="stranger",
-        timeout=1200,
+        timeout=LONGEST,
         resources={"metadata": {"path": str(folder / "notebooks")}},
     )
     client.execute()
@@ -113,6 +115,7 @@ def main() -> int:
         constraints.write_text("\n".join(pins))
         os.environ.pop("PYTHONPATH", None)
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the Makefile: they run side by side
+        os.environ["PIP_NO_COMPILE"] = "1"  # of PyTorch's thousands of modules a chapter needs some
         os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
         make_kernel(folder)
         wheel = build_wheel(folder).as_uri()
@@ -121,13 +124,16 @@ def main() -> int:
         run_first_cell(folder, wheel)
         python = folder / "env" / "bin" / "python"
         listing = [python, "-m", "pip", "list", "--format", "freeze"]
-        installed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+        installed = subprocess.run(
+            listing, capture_output=True, text=True, check=True, timeout=LONGEST
+        ).stdout
         shown = re.findall(r"^(?:torch|numpy|matplotlib|d2lhelpers)==.*", installed, re.M)
         print("the stranger has", ", ".join(shown), flush=True)
         options = ["--nbval-lax", "--nbval-kernel-name", "stranger", "--nbval-cell-timeout", "600"]
         workers = ["--numprocesses", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
         command = [sys.executable, "-m", "pytest", *options, *workers, "-c", "/dev/null"]
-        return subprocess.run([*command, "--rootdir", name, "notebooks"], cwd=folder).returncode
+        command += ["--rootdir", name, "notebooks"]
+        return subprocess.run(command, cwd=folder, timeout=4 * LONGEST).returncode
 
 
 if __name__ == "__main__":

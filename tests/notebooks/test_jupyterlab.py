@@ -108,13 +108,19 @@ class Opened:
             f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {cells}"
         )
         self.formulas = sum(len(FORMULA.findall(text)) for text in self.sources("markdown"))
-        least = min(1, self.formulas)
-        page.wait_for_function(f"document.querySelectorAll('mjx-container').length >= {least}")
-        before, now = -1, 0
-        while before != now:  # until all is typeset
-            before = now
-            page.wait_for_timeout(1500)
-            now = page.locator("mjx-container").count()
+        # Until all is typeset: as many formulas as there should be, or no more for a while.
+        shown, since, start = -1, 0.0, time.monotonic()
+        while time.monotonic() - start < 90:
+            count = page.locator("mjx-container").count()
+            if count != shown:
+                shown, since = count, time.monotonic()
+            if count == self.formulas > 0:
+                quiet = 0.3
+            else:  # MathJax itself is long in coming
+                quiet = 30.0 if count == 0 < self.formulas else 3.0
+            if time.monotonic() - since > quiet:
+                break
+            page.wait_for_timeout(100)
 
     def sources(self, kind: str) -> list[str]:
         """Return the sources of the cells of a kind."""

@@ -115,7 +115,7 @@ def test_a_solution_opens_by_keyboard(context: BrowserContext, server: str) -> N
 
 
 def test_paper_is_white(context: BrowserContext, server: str) -> None:
-    page = open_page(context, server + "book/rnn.html").page
+    page = open_page(context, server + "book/notation.html").page  # a chapter takes long
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     page.evaluate(

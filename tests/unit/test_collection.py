@@ -1,7 +1,7 @@
 """How pytest-xdist shares out the tests.
 
 It runs none where their names differ from process to process, and those of a group in one process,
-which makes their fixture once.
+which makes their fixture once. A test that hangs is ended.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
+SETTINGS = TESTS.parent / "pyproject.toml"
 
 
 def test_names_do_not_depend_on_the_hash_seed() -> None:
@@ -44,15 +45,40 @@ def test_of_a_group(number):
 """
 
 
+def run_in_two_processes(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a folder, without plugins but xdist, which costs a second."""
+    command = [sys.executable, "-m", "pytest", "-p", "xdist", "-n", "2", "--dist", "loadgroup"]
+    return subprocess.run(
+        [*command, *options],
+        cwd=folder,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
 def test_a_group_stays_in_one_process(tmp_path: Path) -> None:
     for name in ("test_a.py", "test_b.py"):
         (tmp_path / name).write_text(GROUPED)
-    command = [sys.executable, "-m", "pytest", "-p", "xdist", "-n", "2", "--dist", "loadgroup"]
-    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        command, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=300
-    )
+    done = run_in_two_processes(tmp_path)
     assert done.returncode == 0, done.stdout
     workers = (tmp_path / "workers").read_text().split()
     assert len(workers) == 12
     assert len(set(workers)) == 1, "xdist_group does nothing: does pytest-xdist know this pytest?"
+
+
+HANGS = """
+import time
+
+def test_that_waits():
+    time.sleep(250)
+"""
+
+
+def test_a_test_that_hangs_is_ended_and_named(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text(HANGS)
+    settings = ["-c", str(SETTINGS), "--rootdir", str(tmp_path), "-o", "faulthandler_timeout=2"]
+    done = run_in_two_processes(tmp_path, *settings, "--max-worker-restart", "0", "test_a.py")
+    assert done.returncode != 0
+    assert "crashed while running 'test_a.py::test_that_waits'" in done.stdout
