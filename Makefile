@@ -2,6 +2,7 @@
 # make serve   the same, then look at it       make chapter NAME=gru  run one chapter, show what it prints
 # make lint    the linters alone               make seeds   every chapter with five sets of weights
 # make clean   drop what was built (not .venv) make books   fetch the books that some tests need
+# make reproducible  build twice, execute again: is anything another?
 # make bench   speed of the from-scratch layers  make mutants  small faults, each of which a test has to find
 # make study   all long studies anew; STUDY=long_lag: one of them
 # make devices speed of this machine's device: every chapter, every layer
@@ -21,7 +22,7 @@ STUDY ?= $(filter-out record devices,$(basename $(notdir $(wildcard book/_studie
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site test lint serve chapter seeds mutants books bench study devices update licences clean
+.PHONY: site test lint serve chapter seeds mutants reproducible books bench study devices update licences clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -52,6 +53,9 @@ seeds: $(INSTALLED)
 
 mutants: $(INSTALLED)
 	$(BIN)/python tests/mutants.py
+
+reproducible: site
+	$(BIN)/python tests/reproducible.py --cold
 
 books: $(INSTALLED)
 	$(BIN)/python -c 'from d2lhelpers.text import DOWNLOADS, load_text; [*map(load_text, DOWNLOADS)]'
