@@ -43,6 +43,7 @@ def execution(folder: Path, tags: list[str], text: str) -> Path:
         ([TAG], "1,200 tokens", "1,300 tokens", 0.01, True),
         ([TAG], "it was", "it is", 0.01, True),
         ([], "loss 1.25 in 3.1 s", "loss 1.25 in 12 s", 0.0, False),
+        ([], "speed 10,100 a second", "speed  9,100 a second", 0.0, False),
         ([], "it was", "it is", 0.0, True),
         ([], "it was", "it is", 0.01, False),
     ],
