@@ -4,11 +4,15 @@
 wrong, by name where the mistake is a known one. `check.gru.hint()` gives the next hint.
 """
 
+from d2lhelpers.check.copying import copy_gru, copy_layer
 from d2lhelpers.check.core import Task, Verdict, audit
 from d2lhelpers.check.data import adding_problem, consecutive_batches, one_hot_product
-from d2lhelpers.check.recurrent import gru
+from d2lhelpers.check.gated import gru, reset_before
+from d2lhelpers.check.memory import forget_bias, lstm
 from d2lhelpers.check.sampling import generate
 from d2lhelpers.check.scores import f1, mixture, perplexity, share_right, witten_bell
+from d2lhelpers.check.simple import rnn
+from d2lhelpers.check.stacks import bidirectional, deep_rnn, residual, reverse
 from d2lhelpers.check.training_steps import clip_gradients, detach, gradients_by_hand, train_epoch
 
 __all__ = [
@@ -17,16 +21,26 @@ __all__ = [
     "Verdict",
     "adding_problem",
     "audit",
+    "bidirectional",
     "clip_gradients",
     "consecutive_batches",
+    "copy_gru",
+    "copy_layer",
+    "deep_rnn",
     "detach",
     "f1",
+    "forget_bias",
     "generate",
     "gradients_by_hand",
     "gru",
+    "lstm",
     "mixture",
     "one_hot_product",
     "perplexity",
+    "reset_before",
+    "residual",
+    "reverse",
+    "rnn",
     "share_right",
     "train_epoch",
     "witten_bell",

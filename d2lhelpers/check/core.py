@@ -15,6 +15,7 @@ import io
 import linecache
 import math
 import random
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,22 @@ DREW = "random numbers"
 RANDOM = (
     "Your code draws random numbers, or sets the seed of all others. Nothing is random here: take "
     "it out."
+)
+# What an error of PyTorch's means: its words, the name of the mistake, what the reader is told.
+RAISED = (
+    (
+        r"leaf Variable that requires grad",
+        "no_grad_missing",
+        "A parameter is changed in place while PyTorch records gradients. If it is to be set, do "
+        "it inside `with torch.no_grad():`.",
+    ),
+    (
+        r"in-?place",
+        "in_place",
+        "Your code changes a tensor in place (`+=`, `x[t] = ...`, a method that ends in `_`) that "
+        "is still needed: by the way back, or by whoever has given it. Make a new tensor, "
+        "`H = H * Z`.",
+    ),
 )
 GENERAL = {
     DREW: ("random", RANDOM),
@@ -131,6 +148,10 @@ class Problem:
     message: str
     where: str
 
+    def same_as(self, other: Problem) -> bool:
+        """Tell whether another program raises the same, wherever it stands."""
+        return (self.kind, self.message) == (other.kind, other.message)
+
     def __str__(self) -> str:
         message = self.message.split("\n")[0]
         return f"{self.kind}: {message}{self.where}" if message else f"{self.kind}{self.where}"
@@ -157,6 +178,10 @@ class Difference:
     text: str
 
 
+class Unfit(Exception):
+    """What was given cannot be checked: what is missing, as the reader is told."""
+
+
 class NotYetWritten(Exception):
     """A blank that nobody has filled in yet: which one."""
 
@@ -171,7 +196,8 @@ class Task:
         wanted: what to pass, "class" or "function", and its name in the chapter.
         reference: the right program.
         cases: at least one.
-        variants: wrong programs, by the name of the mistake.
+        variants: wrong programs, by the name of the mistake; where one mistake shows in several
+            ways, a slash and a word follow the name.
         hints: in steps; the last, where the solution stands, is added from `label`.
         passed: what a passed check has shown, one sentence.
         read: labels of what to read again, by the name of a mistake; otherwise `label`.
@@ -228,6 +254,8 @@ class Task:
             )
         try:
             return judge(self, program)
+        except Unfit as error:
+            return Verdict("wrong", str(error))
         except NotYetWritten as blank:
             return Verdict(
                 "not yet written",
@@ -284,6 +312,7 @@ def run_case(case: Case, program: Any, may_draw: bool) -> Record:
 
     Raises:
         NotYetWritten: somewhere inside stands a blank.
+        Unfit: the program has not what the check needs.
     """
     record, printed = Record(), io.StringIO()
     torch.manual_seed(0)
@@ -298,6 +327,8 @@ def run_case(case: Case, program: Any, may_draw: bool) -> Record:
         stack.enter_context(torch.device("cpu"))
         try:
             record.seen = case.run(program)
+        except Unfit:
+            raise
         except Exception as error:
             if blank := blank_of(error):
                 raise NotYetWritten(blank) from None
@@ -351,8 +382,7 @@ def problem_of(error: Exception) -> Problem:
 def compare(case: Case, found: Record, expected: Record) -> Difference | None:
     """Return the first difference between what is seen of two programs in a case."""
     if found.problem or expected.problem:
-        kinds = [record.problem and record.problem.kind for record in (found, expected)]
-        if kinds[0] == kinds[1]:
+        if found.problem and expected.problem and found.problem.same_as(expected.problem):
             return None
         problem = found.problem or expected.problem
         return Difference(case, "", found.problem, expected.problem, f"your code raises {problem}")
@@ -481,8 +511,8 @@ def judge(task: Task, program: Any) -> Verdict:
 def wrong(task: Task, found: list[Record], differences: list[Difference]) -> Verdict:
     """Return the verdict on a program that differs from the reference."""
     first = differences[0]
-    if name := recognised(task, found):
-        variant = task.variants[name]
+    if known := recognised(task, found):
+        variant, name = task.variants[known], known.split("/")[0]
         return Verdict(
             "wrong",
             f"{render(variant.says)}\nSeen with {first.case.given}: {first.text}.\n"
@@ -493,6 +523,11 @@ def wrong(task: Task, found: list[Record], differences: list[Difference]) -> Ver
     first = (valued or differences)[0]
     seen = f"With {first.case.given}: {first.text}."
     mistake, says = first.case.mistake, first.case.advice
+    if first.name == "":
+        for words, name, meaning in RAISED:
+            if re.search(words, str(first.found)):
+                mistake, says = name, meaning
+                break
     if first.name in GENERAL:
         mistake, general = GENERAL[first.name]
         says = general.format(found=first.found)
@@ -544,6 +579,8 @@ def audit(task: Task) -> None:
         cases = list(zip(task.cases, records, right, strict=True))
         if not any(compare(case, one, other) for case, one, other in cases):
             raise ValueError(f"task {task.name}: the wrong variant {name} passes the check")
+        if any(record.printed for record in records):
+            raise ValueError(f"task {task.name}: the wrong variant {name} prints")
         for other_name in names[:i]:
             if alike(task, records, task.records(other_name), strict=False):
                 raise ValueError(

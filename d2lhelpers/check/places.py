@@ -45,8 +45,22 @@ PLACES = {
     "eq-bi-join": ("equation 5.4", "bidirectional-rnn.html#equation-eq-bi-join"),
     "eq-bi-words": ("equation 5.5", "bidirectional-rnn.html#equation-eq-bi-words"),
     # Sections: “title” in their chapter. Those that a message names, and no others.
+    "sec-rnn-scratch": ("“From scratch” in chapter 1", "rnn.html#sec-rnn-scratch"),
+    "sec-bptt": ("“Back-propagation through time” in chapter 1", "rnn.html#sec-bptt"),
     "sec-gru-scratch": ("“From scratch” in chapter 2", "gru.html#sec-gru-scratch"),
     "sec-gru-order": ("“Before the product or after it” in chapter 2", "gru.html#sec-gru-order"),
+    "sec-lstm-scratch": ("“From scratch” in chapter 3", "lstm.html#sec-lstm-scratch"),
+    "sec-lstm-gradient": ("“The path of the memory” in chapter 3", "lstm.html#sec-lstm-gradient"),
+    "sec-lstm-bias": ("“The bias of the forget gate” in chapter 3", "lstm.html#sec-lstm-bias"),
+    "sec-lstm-long-lags": ("“Long lags” in chapter 3", "lstm.html#sec-lstm-long-lags"),
+    "sec-deep-scratch": ("“From scratch” in chapter 4", "deep-rnn.html#sec-deep-scratch"),
+    "sec-deep-repairs": ("“Repairs” in chapter 4", "deep-rnn.html#sec-deep-repairs"),
+    "sec-deep-dropout": ("“Dropout between layers” in chapter 4", "deep-rnn.html#sec-deep-dropout"),
+    "sec-bi-scratch": ("“From scratch” in chapter 5", "bidirectional-rnn.html#sec-bi-scratch"),
+    "sec-bi-lengths": (
+        "“Sentences of different lengths” in chapter 5",
+        "bidirectional-rnn.html#sec-bi-lengths",
+    ),
     "sec-clipping": ("“Gradient clipping” in chapter 1", "rnn.html#sec-clipping"),
     "sec-language-model": (
         "“A character language model” in chapter 1",
@@ -72,6 +86,7 @@ PLACES = {
     "ex-mixing": ("exercise 1.7", "rnn.html#ex-mixing"),
     "ex-bi-padding": ("exercise 5.3", "bidirectional-rnn.html#ex-bi-padding"),
     # Exercises.
+    "ex-lstm-coupled": ("exercise 3.4", "lstm.html#ex-lstm-coupled"),
     "ex-gru-convention": ("exercise 2.3", "gru.html#ex-gru-convention"),
 }
 

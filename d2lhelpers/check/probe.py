@@ -163,6 +163,7 @@ def layer_cases(
     states: Callable[[int, int], State],
     names: Sequence[str],
     parameters: Callable[[nn.Module], None] = lambda layer: None,
+    square: bool = False,
 ) -> list[Case]:
     """Return the cases that every recurrent layer goes through.
 
@@ -170,8 +171,12 @@ def layer_cases(
         make: makes a layer of the reader's class from D and H.
         states: returns zeros of the shape of a state, from B and H.
         names: of the tensors of the state.
-        parameters: raises an error where the layer has not the parameters that it should have.
+        parameters: raises `Unfit` where the layer has not the parameters that it should have.
+        square: whether D and H have to be equal.
     """
+
+    sizes = [(4, 4), (2, 2), (3, 3), (5, 5)] if square else [(4, 6), (2, 3), (3, 5), (5, 2)]
+    D0, H0 = sizes[0]
 
     def data(T: int, B: int, D: int, H: int, dtype: torch.dtype) -> tuple[Tensor, State]:
         parts = iter(range(9))
@@ -197,21 +202,21 @@ def layer_cases(
         return Case(f"inputs of shape {tuple(inputs.shape)} and {told}{kind}", run, **more)
 
     def again(program: Any) -> Seen:
-        layer = layer_of(program, 4, 6, torch.float32)
-        inputs, state = data(5, 3, 4, 6, torch.float32)
+        layer = layer_of(program, D0, H0, torch.float32)
+        inputs, state = data(5, 3, D0, H0, torch.float32)
         layer(mapped(inputs, torch.clone), mapped(state, torch.clone))
         layer(mapped(inputs, torch.clone))
         return {"outputs": layer(inputs, state)[0].detach()}
 
     def evaluated(program: Any) -> Seen:
-        layer = layer_of(program, 4, 6, torch.float32).eval()
-        inputs, state = data(5, 3, 4, 6, torch.float32)
+        layer = layer_of(program, D0, H0, torch.float32).eval()
+        inputs, state = data(5, 3, D0, H0, torch.float32)
         with torch.no_grad():
             return {"outputs": layer(inputs, state)[0]}
 
     def elsewhere(program: Any) -> Seen:
-        layer = layer_of(program, 4, 6, torch.float32)
-        inputs, _ = data(5, 3, 4, 6, torch.float32)
+        layer = layer_of(program, D0, H0, torch.float32)
+        inputs, _ = data(5, 3, D0, H0, torch.float32)
         with Elsewhere() as gpu:
             outputs, state = gpu.move(layer)(gpu.move(inputs.clone()))
             results = {"the outputs": outputs, "the state": tensors(state)[0]}
@@ -221,15 +226,14 @@ def layer_cases(
             }
 
     f32, f64 = torch.float32, torch.float64
-    usual = "inputs of shape (5, 3, 4) and a state"
     return [
-        case(5, 3, 4, 6, True, f32),
-        case(5, 3, 4, 6, False, f32),
-        case(1, 1, 2, 3, True, f32),
-        case(4, 1, 3, 5, False, f32),
-        case(3, 4, 5, 2, True, f64, mistake="dtype", advice=DTYPE),
-        case(3, 4, 5, 2, False, f64, mistake="dtype", advice=DTYPE),
-        Case(f"{usual}, the second time", again, "remembers", AGAIN),
-        Case(f"{usual}, in evaluation mode", evaluated, "mode", MODE),
+        case(5, 3, *sizes[0], True, f32),
+        case(5, 3, *sizes[0], False, f32),
+        case(1, 1, *sizes[1], True, f32),
+        case(4, 1, *sizes[2], False, f32),
+        case(3, 4, *sizes[3], True, f64, mistake="dtype", advice=DTYPE),
+        case(3, 4, *sizes[3], False, f64, mistake="dtype", advice=DTYPE),
+        Case("inputs of shape (5, 3, 4) and a state, the second time", again, "remembers", AGAIN),
+        Case("inputs of shape (5, 3, 4), in evaluation mode", evaluated, "mode", MODE),
         Case("inputs of shape (5, 3, 4) on a GPU (in disguise)", elsewhere, "device", DEVICE),
     ]

@@ -1,6 +1,6 @@
 """The GRU, written by many hands."""
 
-from planted import Planted
+from planted import Planted, editor
 
 AROUND = """
 class GRU(nn.Module):
@@ -41,11 +41,7 @@ return torch.stack(outputs), H
 """
 
 
-def but(old: str, new: str) -> str:
-    """Return the plain solution with one piece of it changed."""
-    assert PLAIN.count(old) == 1, f"{old!r} stands {PLAIN.count(old)} times in the plain solution"
-    return PLAIN.replace(old, new)
-
+but = editor(PLAIN)
 
 RIGHT = {
     "plain": PLAIN,
@@ -142,6 +138,27 @@ WRONG = {
     "blocks_exchanged": PLAIN.replace("W_xr, W_xz", "W_xz, W_xr")
     .replace("W_hr, W_hz", "W_hz, W_hr")
     .replace("b_r, b_z,", "b_z, b_r,"),
+    "blocks_exchanged/columns": """
+    h = self.hidden_size
+    H = inputs.new_zeros(inputs.shape[1], h) if state is None else state
+    outputs = []
+    for XW in inputs @ self.W_x:
+        X_z, X_r, X_h = XW.chunk(3, dim=1)
+        H_z, H_r, H_h = (H @ self.W_h).chunk(3, dim=1)
+        R, Z = self.gates(X_r + H_r + self.b[0], X_z + H_z + self.b[1])
+        H = torch.lerp(torch.tanh(X_h + self.b[2] + R * (H_h + self.b[3])), H, Z)
+        outputs.append(H)
+    return torch.stack(outputs), H
+    """,
+    "blocks_exchanged/rows": but("b_r, b_z, b_h, b_hh", "b_z, b_r, b_h, b_hh"),
+    "candidate_first": PLAIN.replace("W_xr, W_xz, W_xh =", "W_xh, W_xr, W_xz =")
+    .replace("W_hr, W_hz, W_hh =", "W_hh, W_hr, W_hz =")
+    .replace("b_r, b_z, b_h, b_hh =", "b_h, b_r, b_z, b_hh ="),
+    "linear_gates": PLAIN.replace("torch.sigmoid", ""),
+    "no_update": but("Z * H + (1 - Z) * candidate", "candidate"),
+    "given_state": but("(outputs), H", "(outputs), given").replace(
+        "T, B, D =", "given = state\nT, B, D ="
+    ),
     "sigmoid_candidate": but("torch.tanh(", "torch.sigmoid("),
     "linear_candidate": but("torch.tanh(", "("),
     "tanh_gates": PLAIN.replace("torch.sigmoid", "torch.tanh"),
@@ -201,4 +218,102 @@ WRONG = {
     ),
 }
 
-PLANTED = {"gru": Planted(AROUND, RIGHT, WRONG)}
+# --- The other form
+
+BEFORE = AROUND.replace("class GRU(nn.Module):", "class Parent(nn.Module):").replace(
+    "    def forward(self, inputs, state=None):\n        ...\n",
+    "\nclass ResetBefore(Parent):\n    def forward(self, inputs, state=None):\n        ...\n",
+)
+PLAIN_BEFORE = but("R * (H @ W_hh + b_hh)", "(R * H) @ W_hh + b_hh")
+
+
+def other(old: str, new: str) -> str:
+    """Return the plain solution of the other form with something changed everywhere."""
+    assert old in PLAIN_BEFORE
+    return PLAIN_BEFORE.replace(old, new)
+
+
+RIGHT_BEFORE = {
+    "plain": PLAIN_BEFORE,
+    "fused": """
+    h = self.hidden_size
+    H = inputs.new_zeros(inputs.shape[1], h) if state is None else state
+    W_rz, W_hh = self.W_h.split([2 * h, h], dim=1)
+    bias = self.b[:3].flatten()
+    outputs = []
+    for XW in inputs @ self.W_x + bias:
+        rz, new = XW.split([2 * h, h], dim=1)
+        R, Z = self.gates(*(rz + H @ W_rz).chunk(2, dim=1))
+        H = Z * H + (1 - Z) * (new + (R * H) @ W_hh + self.b[3]).tanh()
+        outputs.append(H)
+    return torch.stack(outputs), H
+    """,
+    "einsum": """
+    W_x, W_h = (W.view(len(W), 3, -1) for W in (self.W_x, self.W_h))
+    X = torch.einsum("tbd,dgh->tgbh", inputs, W_x) + self.b[:3, None]
+    H = inputs.new_zeros(X.shape[2:]) if state is None else state
+    outputs = []
+    for x in X:
+        R, Z = torch.sigmoid(x[:2] + torch.einsum("bk,kgh->gbh", H, W_h[:, :2]))
+        past = torch.einsum("bk,kh->bh", R * H, W_h[:, 2])
+        H = torch.lerp(torch.tanh(x[2] + past + self.b[3]), H, Z)
+        outputs.append(H)
+    return torch.stack(outputs), H
+    """,
+}
+WRONG_BEFORE = {
+    "reset_after": PLAIN,
+    "product_reset": other("(R * H) @ W_hh", "R * (H @ W_hh)"),
+    "bias_reset": other("(R * H) @ W_hh + b_hh", "(R * H) @ W_hh + R * b_hh"),
+    "not_elementwise": other("(R * H) @ W_hh", "R @ W_hh * H"),
+    "update_exchanged": other("Z * H + (1 - Z) * candidate", "candidate * Z + H * (1 - Z)"),
+    "no_reset": other("(R * H) @", "H @"),
+    "no_second_bias": other(" + b_hh)", ")"),
+    "no_biases": other(" + b_r)", ")").replace(" + b_z)", ")").replace("+ b_h +", "+"),
+    "blocks_exchanged": other("R = torch.sigmoid", "swap = torch.sigmoid")
+    .replace("Z = torch", "R = torch")
+    .replace("swap", "Z"),
+    "blocks_exchanged/columns": other("W_xr, W_xz", "W_xz, W_xr").replace(
+        "W_hr, W_hz", "W_hz, W_hr"
+    ),
+    "blocks_exchanged/rows": other("b_r, b_z, b_h, b_hh", "b_z, b_r, b_h, b_hh"),
+    "candidate_first": WRONG["candidate_first"].replace(
+        "R * (H @ W_hh + b_hh)", "(R * H) @ W_hh + b_hh"
+    ),
+    "sigmoid_candidate": other("torch.tanh(", "torch.sigmoid("),
+    "linear_candidate": other("torch.tanh(", "("),
+    "tanh_gates": other("torch.sigmoid", "torch.tanh"),
+    "linear_gates": other("torch.sigmoid", ""),
+    "all_reset": other(
+        "X @ W_xh + b_h + (R * H) @ W_hh + b_hh", "R * (X @ W_xh + b_h + H @ W_hh + b_hh)"
+    ),
+    "not_weighted": other("(1 - Z) * candidate", "candidate"),
+    "no_update": other("H = Z * H + (1 - Z) * candidate", "H = candidate"),
+    "reset_kept": other("    candidate =", "    H = R * H\n    candidate =").replace(
+        "(R * H) @", "H @"
+    ),
+    "transposed": other("H @ W_hr", "H @ W_hr.T")
+    .replace("H @ W_hz", "H @ W_hz.T")
+    .replace("(R * H) @ W_hh", "(R * H) @ W_hh.T"),
+    "gates_of_input": other(" + H @ W_hr", "").replace(" + H @ W_hz", ""),
+    "cut": other("    X = inputs[t]", "    X, H = inputs[t], H.detach()"),
+    "state_ignored": other("if state is None:", "if True:"),
+    "not_carried": other("(outputs), H", "(outputs), new")
+    .replace("H = Z * H", "new = Z * H")
+    .replace("append(H)", "append(new)"),
+    "first_state": other("(outputs), H", "(outputs), outputs[0]"),
+    "given_state": other("(outputs), H", "(outputs), given").replace(
+        "T, B, D", "given = state\nT, B, D"
+    ),
+    "previous_state": other("    outputs.append(H)\n", "").replace(
+        "    X = inputs[t]\n", "    X = inputs[t]\n    outputs.append(H)\n"
+    ),
+    "backwards": other("range(T):", "range(T)[::-1]:").replace("(outputs)", "(outputs[::-1])"),
+    "dtype": other(", dtype=inputs.dtype, device=inputs.device", ""),
+    "unknown/reset of the output": other("append(H)", "append(R * H)"),
+}
+
+PLANTED = {
+    "gru": Planted(AROUND, RIGHT, WRONG),
+    "reset_before": Planted(BEFORE, RIGHT_BEFORE, WRONG_BEFORE),
+}
