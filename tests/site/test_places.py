@@ -1,0 +1,39 @@
+"""The places that the checks' messages name: each stands where and as the table says."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from d2lhelpers.check.places import PLACES
+
+BOOK = Path(__file__).parents[2] / "_build" / "html" / "book"
+CHAPTERS = ("rnn", "gru", "lstm", "deep-rnn", "bidirectional-rnn")
+
+
+@pytest.mark.parametrize("label", PLACES)
+def test_a_place_is_called_and_found_as_the_table_says(label: str) -> None:
+    called, address = PLACES[label]
+    file, _, anchor = address.partition("#")
+    page = (BOOK / file).read_text("utf-8")
+    chapter = CHAPTERS.index(file.removesuffix(".html")) + 1
+    if label.startswith("eq-"):
+        assert anchor == f"equation-{label}"
+        number = re.search(rf'id="{anchor}".*?class="eqno">\(([\d.]+)\)', page, re.DOTALL)
+        assert number, "no such equation"
+        assert called == f"equation {number[1]}"
+    elif label.startswith("ex-"):
+        assert anchor == label
+        assert f'id="{label}"' in page, "no such exercise"
+        number = re.search(rf'href="#{label}">(?:<span[^>]*>)?\s*Exercise ([\d.]+)', page)
+        assert number, "no link to the exercise tells its number"
+        assert called == f"exercise {number[1]}"
+    else:
+        assert anchor == label
+        title = re.search(rf'id="{label}"[^>]*>(?:\s*<span[^>]*></span>)*\s*<h[1-4]>(.*?)<a ', page)
+        assert title, "no such section"
+        title = html.unescape(re.sub(r"<[^>]+>", "", title[1]))
+        assert called == f"“{title}” in chapter {chapter}"
