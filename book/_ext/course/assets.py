@@ -27,7 +27,7 @@ KATEX = Path(sys.prefix) / "node_modules" / "katex" / "dist"  # put there by the
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
 STYLES = Path("styles") / "pydata-sphinx-theme.css"
 ICON_FONTS = Path("vendor") / "fontawesome" / "webfonts"
-ICON_SCRIPT = re.compile(r'\s*<script src="[^"]*/fontawesome\.js[^"]*"></script>')
+ICON_SCRIPT = re.compile(r'\s*<script\b[^>]*\ssrc="[^"]*/fontawesome\.js[^"]*"[^>]*></script>')
 ICON_NAME = re.compile(r"\bfa-[a-z0-9-]+")
 # In the theme's style sheet, `.fa-gear:before,.fa-cog:before{content:"…"}` and the like ...
 ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"[^"]*"\}')
