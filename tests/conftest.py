@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()  # by the test's name, the books that it lacks
 
@@ -67,3 +70,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
             f"left out, for {' and '.join(books)} {'is' if len(books) == 1 else 'are'} not in the "
             f"cache: {', '.join(sorted(left_out))}; `make books` fetches what is missing"
         )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser, without windows: one a process, for Playwright does not start a second time."""
+    import browser as browsers
+    from playwright.sync_api import sync_playwright
+
+    path = browsers.find()
+    if path is None:
+        pytest.fail(f"there is no browser: {browsers.MEND}", pytrace=False)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=browsers.ARGUMENTS)
+        yield chromium
+        chromium.close()

@@ -14,12 +14,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import browser as browsers
 import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from test_plain import NOTEBOOKS, WITHOUT_EXERCISES, raw
 
 pytestmark = pytest.mark.xdist_group("one JupyterLab for all")
@@ -125,18 +124,6 @@ class Opened:
     def sources(self, kind: str) -> list[str]:
         """Return the sources of the cells of a kind."""
         return [cell.source for cell in self.notebook.cells if cell.cell_type == kind]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The browser, without windows."""
-    path = browsers.find()
-    if path is None:
-        pytest.fail(f"there is no browser: {browsers.MEND}", pytrace=False)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=browsers.ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)

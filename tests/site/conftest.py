@@ -8,9 +8,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import browser as browsers
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from visits import SITE, Visit, one_at_a_time, open_page, pages
 
 
@@ -37,18 +36,6 @@ def server(site: Path) -> Iterator[str]:
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}/"
         http.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The browser, without windows."""
-    path = browsers.find()
-    if path is None:
-        pytest.fail(f"there is no browser: {browsers.MEND}", pytrace=False)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=browsers.ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
