@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
+import matplotlib
 import pytest
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
-from d2lhelpers.plots import COLOURS, LEVEL_COLOUR, plot_learning_curves, plot_lines
+from d2lhelpers.plots import (
+    COLOURS,
+    LEVEL_COLOUR,
+    plot_grid,
+    plot_learning_curves,
+    plot_lines,
+    plot_runs,
+    plot_text,
+    use_house_style,
+)
 from d2lhelpers.training import History
 
 
@@ -176,3 +188,97 @@ def test_what_cannot_be_drawn_is_refused(series, options, message: str) -> None:
 def test_learning_curves_that_cannot_be_drawn_are_refused(histories, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         plot_learning_curves(histories)
+
+
+@pytest.mark.parametrize("log_colour", [False, True])
+def test_a_grid_has_each_number_in_its_cell_and_the_largest_is_darkest(log_colour: bool) -> None:
+    values = torch.tensor([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
+    axes = frame(plot_grid(values, ["a", "b"], ["x", "y", "z"], log_colour=log_colour))
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    cells = {(j, i): f"{values[i, j]:.2f}" for i in range(2) for j in range(3)}
+    assert written == cells
+    shades = axes.images[0].get_array()
+    assert (shades[0, 0], shades[1, 2]) == (0, 1)
+    assert shades[0, 2] == pytest.approx(0.4 if log_colour else 3 / 31)
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["x", "y", "z"]
+    white = {text.get_position() for text in axes.texts if text.get_color() == "white"}
+    assert white == ({(2, 1), (1, 1)} if log_colour else {(2, 1)})
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_each_run_is_a_point_and_each_row_says_its_mean(log: bool) -> None:
+    runs = {"plain": [10.0, 12.0, 14.0], "mended": [4.0]}
+    axes = frame(plot_runs(runs, "perplexity", levels={"counting": 3.3}, log=log))
+    drawn = [(list(line.get_xdata()), set(line.get_ydata())) for line in lines_of(axes)]
+    assert drawn == [([10.0, 12.0, 14.0], {0}), ([4.0], {1})]
+    assert [text.get_text() for text in axes.texts] == ["12.00", "4.00", "mean", "counting"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["plain", "mended"]
+    assert axes.yaxis_inverted()
+    assert axes.get_xscale() == ("log" if log else "linear")
+
+
+def test_over_each_letter_stands_a_bar_for_each_value() -> None:
+    values = {"GRU": [0.0, 1.0, 2.0, 1.0], "counting": [4.0, 2.0, 1.0, 0.0]}
+    figure = plot_text("to b", values, width=3)
+    axes = frame(figure)
+    letters = [(text.get_text(), round(text.get_position()[0])) for text in axes.texts]
+    assert letters == [("t", 0), ("o", 1), ("␣", 2), ("b", 0)]
+    unit = axes.containers[1][0].get_height() / 4
+    for name, bars in zip(values, axes.containers, strict=True):
+        assert [bar.get_height() / unit for bar in bars] == pytest.approx(values[name])
+        assert bars[3].get_y() < bars[0].get_y() == bars[2].get_y()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(values)
+    assert legend.get_title().get_text() == "full height: 4"
+    assert max(bar.get_height() for bar in frame(plot_text("ab", {"p": [1, 9]}, top=1)).patches) < 2
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plot_grid([[1.0]], ["a", "b"], ["x"]), r"^values have 1 rows of \[1\] .*one name"),
+        (lambda: plot_grid([[1.0, 2.0]], ["a"], ["x"]), r"^values have 1 rows of \[2\] numbers"),
+        (lambda: plot_grid([], [], []), "^values have 0 rows"),
+        (lambda: plot_grid([[math.nan]], ["a"], ["x"]), "^row 'a' of values has nan at place 0"),
+        (lambda: plot_grid([[0.0]], ["a"], ["x"], log_colour=True), "^row 'a' .* above 0"),
+        (lambda: plot_grid(3, ["a"], ["x"]), "^values is 3: it must be"),  # type: ignore[arg-type]
+        (lambda: plot_runs({}, "x"), "^runs has nothing to draw"),
+        (lambda: plot_runs({"a": []}, "x"), "^runs has nothing to draw"),
+        (lambda: plot_runs({"a": [math.inf]}, "x"), r"^runs\['a'\] has inf at place 0"),
+        (lambda: plot_runs({"a": [-1]}, "x", log=True), r"^runs\['a'\] has -1 .*above 0"),
+        (lambda: plot_text("ab", {"p": [1]}), r"^values\['p'\] has 1 numbers for 2 letters"),
+        (lambda: plot_text("ab", {"p": [1, -1]}), r"^values\['p'\] .* at least 0"),
+        (lambda: plot_text("ab", {}), "^values has 0 names"),
+        (lambda: plot_text("", {"p": []}), r"^values\['p'\] has 0 numbers for 0 letters"),
+        (lambda: plot_text("ab", {"p": [1, 1]}, width=0), "^width is 0"),
+        (lambda: plot_text("ab", {"p": [1, 1]}, top=0), "^top is 0"),
+    ],
+)
+def test_tables_runs_and_texts_that_cannot_be_drawn_are_refused(draw, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        draw()
+
+
+@pytest.fixture
+def restored_style() -> Iterator[None]:
+    with matplotlib.rc_context():
+        yield
+
+
+@pytest.mark.usefixtures("restored_style")
+def test_letters_have_11_pixels_on_a_phone() -> None:
+    """A figure is shown at 341 pixels there, and saved with a margin of a tenth of an inch."""
+    use_house_style()
+    figures = [
+        plot_lines(several(2), "x", "y", levels={"counting": 1.5}),
+        plot_learning_curves({"a": history(9.0)}, {"counting": 2.0}),
+        plot_grid([[1.0]], ["a"], ["x"]),
+        plot_runs({"a": [1.0, 2.0]}, "x", levels={"counting": 1.5}),
+        plot_text("some text", {"p": [1.0] * 9}),
+    ]
+    for figure in figures:
+        figure.draw_without_rendering()
+        width = 72 * (figure.get_figwidth() + 0.2)
+        texts = figure.findobj(lambda artist: isinstance(artist, Text) and artist.get_text())
+        assert min(text.get_fontsize() for text in texts) * 341 / width >= 11
