@@ -92,7 +92,7 @@ def plot_lines(
     if log_y:
         _set_log(axes, "y", [value for _, y in lines.values() for value in y])
     if len(lines) > 1:
-        _add_legend(axes, lines)
+        _add_legend(figure, lines)
     _add_levels(figure, levels)
     return figure
 
@@ -130,7 +130,7 @@ def plot_learning_curves(
         axes.plot(x, y, dash, label=str(name), color=colour)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _set_log(axes, "y", [value for h in histories.values() for value in h.validation])
-    _add_legend(axes, lines)
+    _add_legend(figure, lines)
     _add_levels(figure, levels)
     return figure
 
@@ -233,8 +233,9 @@ def plot_runs(
     axes.set_yticks(range(len(rows)), [str(name) for name in rows])
     axes.tick_params(axis="y", length=0)
     axes.annotate(
-        "mean", (1, 1), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points"
-    )
+        "mean", (1, 1), xycoords="axes fraction", textcoords="offset points",
+        xytext=(4, 16 if levels else 2),
+    )  # fmt: skip
     if log:
         _set_log(axes, "x", [value for numbers in rows.values() for value in numbers])
     for name, place in levels.items():
@@ -365,12 +366,18 @@ def _checked_levels(levels: Mapping[str, float] | None, log_y: bool) -> dict[str
     }
 
 
-def _add_legend(axes: Axes, names: Iterable[str]) -> None:
-    """Add a legend with these names, also those that matplotlib leaves out: "_..."."""
-    names = list(names)
-    legend = axes.legend(axes.get_lines(), [f"line {i}" for i in range(len(names))])
+def _add_legend(figure: Figure, names: Iterable[str]) -> None:
+    """Add a legend below the axes, where it hides no line, also for names like "_..."."""
+    names = [str(name) for name in names]
+    columns = 1 if max(map(len, names)) > 20 else 2
+    height = figure.get_figheight() + 0.22 * math.ceil(len(names) / columns)
+    figure.set_figheight(height)
+    legend = figure.legend(
+        figure.axes[0].get_lines(), [f"line {i}" for i in range(len(names))],
+        loc="outside lower center", ncols=columns,
+    )  # fmt: skip
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(str(name))
+        text.set_text(name)
 
 
 def _set_log(axes: Axes, name: Literal["x", "y"], values: Series) -> None:
@@ -378,8 +385,9 @@ def _set_log(axes: Axes, name: Literal["x", "y"], values: Series) -> None:
     axes.set(**{f"{name}scale": "log"})
     if max(values) < 1000 * min(values):
         axis = axes.xaxis if name == "x" else axes.yaxis
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+        few = max(values) < 5 * min(values)
+        axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8) if few else (1, 2, 5)))
+        axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 2 else f"{value:g}")
         axis.set_minor_formatter(NullFormatter())
 
 

@@ -49,9 +49,8 @@ def levels_of(axes: Axes) -> dict[str, float]:
     return {text.get_text(): text.xy[1] for text in axes.texts}
 
 
-def legend_of(axes: Axes) -> list[str]:
-    legend = axes.get_legend()
-    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
+def legend_of(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
 def style(line: Line2D) -> tuple[str, str]:
@@ -69,23 +68,31 @@ def history(start: float, epochs: int = 3) -> History:
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 8, 16])
 def test_every_line_is_drawn_and_no_two_look_alike(count: int) -> None:
-    axes = frame(plot_lines(several(count), "epoch", "nats"))
+    figure = plot_lines(several(count), "epoch", "nats")
+    axes = frame(figure)
     lines = lines_of(axes)
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in lines]
     assert drawn == list(several(count).values())
     assert len({style(line) for line in lines}) == count
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "nats")
-    assert legend_of(axes) == (list(several(count)) if count > 1 else [])
+    assert legend_of(figure) == (list(several(count)) if count > 1 else [])
     first = lines[:4]
     assert len({style(line)[0] for line in first}) == len({style(line)[1] for line in first})
 
 
 def test_the_legend_has_every_name_and_the_look_of_its_line() -> None:
     series = several(2) | {"_hidden": ([1], [2.0]), "__": ([1], [3.0])}
-    axes = frame(plot_lines(series, "x", "y"))
-    assert legend_of(axes) == ["line 0", "line 1", "_hidden", "__"]
-    handles = [style(handle) for handle in axes.get_legend().get_lines()]
+    figure = plot_lines(series, "x", "y")
+    axes = frame(figure)
+    assert legend_of(figure) == ["line 0", "line 1", "_hidden", "__"]
+    handles = [style(handle) for handle in figure.legends[0].get_lines()]
     assert handles == [style(line) for line in lines_of(axes)]
+
+
+def test_the_legend_lies_on_no_line() -> None:
+    figure = plot_lines(several(8), "x", "y")
+    axes = frame(figure)
+    assert not axes.get_window_extent().overlaps(figure.legends[0].get_window_extent())
 
 
 def test_levels_are_drawn_and_named() -> None:
@@ -120,9 +127,10 @@ def test_markers_on_demand() -> None:
 @pytest.mark.parametrize("count", [1, 4, 5, 8])
 def test_learning_curves_show_both_parts_of_every_model(count: int) -> None:
     histories = {f"model {i}": history(10.0 + i) for i in range(count)}
-    axes = frame(plot_learning_curves(histories))
+    figure = plot_learning_curves(histories)
+    axes = frame(figure)
     lines = lines_of(axes)
-    assert legend_of(axes) == [
+    assert legend_of(figure) == [
         f"{name}, {part}" for name in histories for part in ("validation", "training")
     ]
     for i, one in enumerate(histories.values()):
