@@ -67,7 +67,7 @@ def plot_lines(
         series: for each name in the legend the x and the y values, finite numbers.
         x_label: what x is, with its unit.
         y_label: what y is, with its unit.
-        levels: for each name a horizontal line at that height, labelled on the right.
+        levels: for each name a horizontal line at that height, with its name above it.
         log_x: make the x axis logarithmic; then all x must be above 0.
         log_y: make the y axis logarithmic; then all y and all levels must be above 0.
         markers: mark each point.
@@ -232,10 +232,11 @@ def plot_runs(
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), [str(name) for name in rows])
     axes.tick_params(axis="y", length=0)
-    axes.annotate(
-        "mean", (1, 1), xycoords="axes fraction", textcoords="offset points",
-        xytext=(4, 16 if levels else 2),
-    )  # fmt: skip
+    if max(map(len, rows.values())) > 1:
+        axes.annotate(
+            "mean", (1, 1), xycoords="axes fraction", textcoords="offset points",
+            xytext=(4, 16 if levels else 2),
+        )  # fmt: skip
     if log:
         _set_log(axes, "x", [value for numbers in rows.values() for value in numbers])
     for name, place in levels.items():
@@ -281,7 +282,7 @@ def plot_text(
     check_positive(top=top)
     lines = math.ceil(len(text) / width)
     room, pitch = 1.8, 3.2  # of the bars, and from line to line, in heights of a letter
-    figure = Figure(figsize=(WIDTH, 0.45 + 0.5 * lines), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.4 + 0.25 * len(strips) + 0.56 * lines), layout="constrained")
     axes = figure.add_subplot(xlim=(-0.5, width - 0.5), ylim=(-lines * pitch, 0.0))
     axes.set_axis_off()
     share = 0.8 / len(strips)
@@ -392,11 +393,21 @@ def _set_log(axes: Axes, name: Literal["x", "y"], values: Series) -> None:
 
 
 def _add_levels(figure: Figure, levels: Mapping[str, float]) -> None:
-    """Draw a thin horizontal line for each level, its name above its right end."""
+    """Draw a thin horizontal line for each level, its name above the end with more air."""
     axes = figure.axes[0]
+    drawn = [(line.get_xdata(), line.get_ydata()) for line in axes.get_lines()]
+    to_axes = axes.transData + axes.transAxes.inverted()
+    places = np.concatenate([to_axes.transform(np.column_stack(line)) for line in drawn])
     for name, height in levels.items():
+        level = to_axes.transform((places[0, 0], height))[1] + 0.04  # the middle of its name
+        air = [
+            min((abs(y - level) for x, y in places if abs(x - end) < 0.4), default=1.0)
+            for end in (0.0, 1.0)
+        ]
+        side = int(air[1] >= air[0])
         axes.axhline(height, color=LEVEL_COLOUR, lw=1, ls=(0, (1, 2)))
         axes.annotate(
-            str(name), (1, height), xycoords=axes.get_yaxis_transform(), xytext=(-2, 3),
-            textcoords="offset points", ha="right", va="bottom", color=LEVEL_COLOUR,
+            str(name), (side, height), xycoords=axes.get_yaxis_transform(),
+            xytext=(2 - 4 * side, 3), textcoords="offset points", ha=("left", "right")[side],
+            va="bottom", color=LEVEL_COLOUR,
         )  # fmt: skip

@@ -35,8 +35,8 @@ def draw_rnn_cell() -> Figure:
     operator, radius = 0.9, 0.19
     tall, wide, half = BOX_HEIGHT / 2, BOX_WIDTH / 2, operator / 2
     figure, axes = new_canvas(state + previous, above + below)
-    add_frame(axes, 0.98, 0.86, 4.61, 3.2, "hidden layer")
-    add_frame(axes, 0.98, 3.32, 4.61, 4.74, "output layer")
+    add_frame(axes, 0.98, 0.86, 4.61, 3.25, "hidden layer")
+    add_frame(axes, 0.98, 3.37, 4.61, 4.74, "output layer")
 
     for x, start, end, colour in (
         (plus, below + tall, product - tall, INPUT),
@@ -154,7 +154,7 @@ def draw_lstm_cell() -> Figure:
     and ``H_t = O_t * tanh(C_t)``, where the three gates are sigmoids of i, f and o and the
     candidate is tanh of c (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
     """
-    outer, forget, entry, fresh, branch, output, right = 0.46, 1.15, 2.25, 3.32, 4.08, 4.8, 5.5
+    outer, forget, entry, fresh, branch, output, right = 0.46, 1.13, 2.22, 3.3, 4.08, 4.83, 5.53
     below, product, summed, blocks, gates, meet, memory = 0.35, 1.05, 1.75, 2.5, 3.25, 4.25, 5.05
     operator, small, tanh, radius = 0.9, 0.44, 0.62, 0.19
     tall, wide = BOX_HEIGHT / 2, BOX_WIDTH / 2
@@ -212,7 +212,7 @@ def draw_lstm_cell() -> Figure:
         (output, small, "O", "output"),
     ):
         add_box(axes, x, gates, r"$\tanh$" if x == fresh else r"$\sigma$", OPERATOR, width)
-        add_label(axes, x + width / 2 + 0.06, gates, note, NOTE_SIZE, "left")
+        add_label(axes, x + width / 2 + 0.03, gates, note, NOTE_SIZE, "left")
         add_label(axes, x + 0.09, gates + 0.52, bold(letter, "t"), align="left")
     add_box(axes, branch, meet, r"$\tanh$", OPERATOR, tanh)
     for x, y, text in (

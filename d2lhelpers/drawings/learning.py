@@ -83,7 +83,7 @@ def draw_truncated(num_windows: int = 3, window: int = 3) -> Figure:
     """
     check_positive_int(num_windows=num_windows, window=window)
     box, pitch, gap, offset = 0.38, 0.58, 0.22, 0.08
-    span = max((window - 1) * pitch + box + 0.16, 1.1)
+    span = max((window - 1) * pitch + box + 0.16, 1.2)
     content = num_windows * (span + gap) - gap
     width = max(content + 2 * MARGIN, 3.5)
     legend, cut, bottom, below, row, top = 0.25, 0.66, 0.86, 1.1, 1.6, 2.3

@@ -30,7 +30,7 @@ GRADIENT = Colour("#CC5500", "#FBE6D6")
 FRAME = Colour("#9A9A9A", "#FAFAFA")
 TEXT_COLOUR = "#1A1A1A"
 
-SYMBOL_SIZE, NOTE_SIZE = 14.0, 12.0  # points
+SYMBOL_SIZE, NOTE_SIZE = 14.0, 13.8  # points
 BOX_WIDTH, BOX_HEIGHT = 0.68, 0.46
 COLUMN, ROW = 1.26, 1.0  # pitch of the grid that unrolled networks stand on
 MARGIN = CORNER_RADIUS = 0.12
@@ -78,7 +78,7 @@ def add_frame(axes: Axes, left: float, bottom: float, right: float, top: float, 
             facecolor=FRAME.fill, edgecolor=FRAME.line,
         )
     )  # fmt: skip
-    add_label(axes, left + 0.1, top - 0.17, name, NOTE_SIZE, "left")
+    add_label(axes, left + 0.06, top - 0.17, name, NOTE_SIZE, "left")
 
 
 def add_node(axes: Axes, x: float, y: float, text: str, radius: float = 0.19) -> None:

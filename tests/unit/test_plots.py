@@ -40,12 +40,14 @@ def lines_of(axes: Axes) -> list[Line2D]:
 
 
 def levels_of(axes: Axes) -> dict[str, float]:
-    """Heights of the level lines, which go from edge to edge, by the names at their right ends."""
+    """Heights of the level lines, which go from edge to edge, by the names at their ends."""
     lines = [line for line in axes.get_lines() if to_hex(line.get_color()) == LEVEL_COLOUR]
     assert all(list(line.get_xdata()) == [0, 1] for line in lines)
     heights = [tuple(line.get_ydata()) for line in lines]
     assert all(low == high for low, high in heights)
-    assert sorted(text.xy for text in axes.texts) == sorted((1, low) for low, _ in heights)
+    assert sorted(text.xy for text in axes.texts) == sorted(
+        (text.xy[0], low) for text, (low, _) in zip(axes.texts, heights, strict=True)
+    )
     return {text.get_text(): text.xy[1] for text in axes.texts}
 
 
@@ -101,6 +103,13 @@ def test_levels_are_drawn_and_named() -> None:
     curves = plot_learning_curves({"GRU": history(20.0)}, levels)
     assert levels_of(frame(curves)) == levels
     assert not levels_of(frame(plot_lines(several(1), "x", "y")))
+
+
+@pytest.mark.parametrize(("last", "side"), [(9.0, 0), (1.0, 1)])
+def test_the_name_of_a_level_stands_where_no_line_is(last: float, side: int) -> None:
+    line = {"a": (range(5), [10 - last, 5, 5, 5, last])}
+    (text,) = frame(plot_lines(line, "x", "y", levels={"level": 8.5})).texts
+    assert text.xy == (side, 8.5)
 
 
 @pytest.mark.parametrize("log_x", [False, True])
