@@ -65,7 +65,7 @@ class Figure:
     @cached_property
     def names(self) -> list[str]:
         """The names in the legend."""
-        legend = [part for part in self.panels[0] if name(part).startswith("legend_")]
+        legend = [part for part in self.root.iter(f"{SVG}g") if name(part).startswith("legend_")]
         return said(legend[0]) if legend else [""]
 
     @cached_property
