@@ -98,6 +98,7 @@ class MiniBook:
         config["sphinx"]["local_extensions"] = {"course": str(ROOT / "book" / "_ext")}
         settings = config["sphinx"]["config"]
         settings["html_static_path"] = [str(ROOT / path) for path in settings["html_static_path"]]
+        settings["course_cards"] = False  # they take a second
         settings["html_favicon"] = str(ROOT / settings["html_favicon"])
         (self.root / "_config.yml").write_text(yaml.safe_dump(config))
 

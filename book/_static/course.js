@@ -23,11 +23,3 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   root.dataset.theme = mode;
 });
-
-// A typeset formula stands in the page twice, once for eyes and once, with its source, for
-// assistive devices. The lines around a word that was searched for need it only once.
-if (typeof Search !== "undefined") {
-  const toText = Search.htmlToText;
-  const spoken = /<span class="katex-mathml">.*?<\/math><\/span>/gs;
-  Search.htmlToText = (html, anchor) => toText(html.replace(spoken, ""), anchor);
-}

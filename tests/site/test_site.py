@@ -67,7 +67,7 @@ def test_search_finds_a_word(context: BrowserContext, server: str) -> None:
     result.wait_for()
     assert "book/" in (result.get_attribute("href") or "")
     page.wait_for_load_state("networkidle")
-    for summary in page.locator("#search-results .context").all_inner_texts():
+    for summary in page.locator("#search-results li").all_inner_texts():
         assert "perplexity" in summary.lower()
         assert "\\" not in summary, "the source of a formula"
     assert visit.messages == []

@@ -13,16 +13,31 @@ from course import (
     assets,
     cache,
     execution,
+    findable,
     front,
     launch,
     notebooks,
+    previews,
     quiz,
     rules,
+    search,
     typography,
 )
 
 MODULES = (
-    *(accessible, assets, cache, execution, front, launch, notebooks, quiz, rules, typography),
+    accessible,
+    assets,
+    cache,
+    execution,
+    findable,
+    front,
+    launch,
+    notebooks,
+    previews,
+    quiz,
+    rules,
+    search,
+    typography,
 )
 
 
