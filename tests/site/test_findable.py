@@ -35,7 +35,7 @@ def titles(path: Path) -> list[str]:
     return re.findall("<title>(.*?)</title>", head(path), flags=re.S)
 
 
-@pytest.mark.parametrize("path", [*chapters(), "search.html"])
+@pytest.mark.parametrize("path", [*chapters(), "404.html", "search.html"])
 def test_a_page_says_what_it_is(site: Path, path: str) -> None:
     found = metas(site / path)
     assert head(site / path).count('name="viewport"') == 1
@@ -56,8 +56,6 @@ def test_no_two_pages_are_called_or_described_alike(site: Path) -> None:
 def test_each_page_has_a_card_of_its_own(site: Path) -> None:
     cards = {}
     for path in chapters():
-        if path == "404.html":
-            continue
         address = metas(site / path)["og:image"]
         file = site / address.removeprefix(REPOSITORY.site) if REPOSITORY else None
         file = file or (site / path).parent / address
@@ -68,7 +66,7 @@ def test_each_page_has_a_card_of_its_own(site: Path) -> None:
     assert len(set(cards.values())) == len(cards)
 
 
-@pytest.mark.parametrize("path", chapters())
+@pytest.mark.parametrize("path", [*chapters(), "404.html"])
 def test_the_address_follows_from_the_repository(site: Path, path: str) -> None:
     found = re.findall('<link rel="canonical" href="([^"]*)"', head(site / path))
     known = REPOSITORY is not None and path != "404.html"

@@ -44,6 +44,8 @@ def test_loads_from_a_folder(context: BrowserContext, site: Path, path: str) -> 
 def test_is_light(visit: Visit) -> None:
     extras = {url: n for url, n in visit.sizes.items() if "/_images/" not in url}
     own = extras.pop(visit.url)
+    texts = [extras.pop(url) for url in list(extras) if url.endswith("/search-index.js")]
+    assert sum(texts) < LARGEST_PAGE  # the text of the book, which the page of results alone loads
     assert sum(extras.values()) < LARGEST_EXTRAS, sorted(extras.items(), key=lambda e: -e[1])[:5]
     assert own < LARGEST_PAGE
     assert len(visit.sizes) <= 60

@@ -25,7 +25,7 @@ def pages() -> list[str]:
 
 def chapters() -> list[str]:
     """Return the paths of the pages that were written by hand."""
-    return [path for path in pages() if path not in ("search.html", "genindex.html")]
+    return [path for path in pages() if path not in ("search.html", "404.html")]
 
 
 def one_at_a_time(paths: list[str]) -> list[object]:
