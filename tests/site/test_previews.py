@@ -47,7 +47,7 @@ def test_the_mouse_opens_and_closes_it(chapter: Page, kind: str) -> None:
     target.scroll_into_view_if_needed()
     target.hover()
     box = chapter.locator(".preview")
-    expect(box.locator(held).first).to_be_visible()
+    expect(box.locator(held).first).to_be_visible(timeout=15_000)
     assert target.get_attribute("aria-describedby") == "preview"
     assert box.get_attribute("role") == "tooltip"
     size = box.bounding_box()
