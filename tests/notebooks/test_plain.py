@@ -133,13 +133,16 @@ CONSTRUCTS = {
     "ref": ("see {ref}`label-of-page`", f"see [A page]({SITE}book/page.html#label-of-page)"),
     "ref with a text": ("{ref}`so <label-of-page>`", f"[so]({SITE}book/page.html#label-of-page)"),
     "doc": ("{doc}`index`", f"[The book]({SITE}book/index.html)"),
+    "a term": ("{term}`word`", f"[word]({SITE}book/references.html#term-word)"),
     "numref": ("{numref}`fig-dot`", f"[Fig. 1]({SITE}book/page.html#fig-dot)"),
     "a figure": (
-        "```{figure} dot.svg\n:name: fig-dot\n:alt: A dot.\n\nA dot of $r = 1$.\n```",
+        "```{figure} dot.svg\n:name: fig-dot\n:alt: A black dot by itself.\n\n"
+        "A dot of $r = 1$.\n```",
         None,
     ),
     "a figure with a legend": (
-        "```{figure} dot.svg\n:alt: Two.\n:target: https://example.org\n\nTwo.\n\nA legend.\n```",
+        "```{figure} dot.svg\n:alt: Another black dot, linked.\n:target: https://example.org\n\n"
+        "Two.\n\nA legend.\n```",
         None,
     ),
     "a link by label": ("[there](label-of-page)", f"[there]({SITE}book/page.html#label-of-page)"),
@@ -192,11 +195,14 @@ CONSTRUCTS = {
 }
 EXPECTED = {
     "a figure with a legend": [
-        "[![Two.](data:image/svg+xml;base64,",
+        "[![Another black dot, linked.](data:image/svg+xml;base64,",
         ")](https://example.org)",
         "Two.\n\nA legend.",
     ],
-    "a figure": ["**Fig. 1.** A dot of $r = 1$.", "![A dot.](data:image/svg+xml;base64,"],
+    "a figure": [
+        "**Fig. 1.** A dot of $r = 1$.",
+        "![A black dot by itself.](data:image/svg+xml;base64,",
+    ],
     "a table": ["| a | b |\n|---|---|\n| $\\vert x\\vert$ | `c` |"],
     "a list-table": ["| a | b |\n|---|---|\n| c | d |"],
     "a footnote": ["word<sup>1</sup>", "<sup>1</sup> The note."],
@@ -213,7 +219,9 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> MiniBook:
     append("".join(f"\n\n{source}\n" for source, _ in CONSTRUCTS.values()))(book)
     toc = book.root / "_toc.yml"
     toc.write_text(toc.read_text().replace("chapters:\n", "chapters:\n- file: book/references\n"))
-    (book.root / "book" / "references.md").write_text("# References\n\n```{bibliography}\n```\n")
+    (book.root / "book" / "references.md").write_text(
+        "# References\n\n```{bibliography}\n```\n\n```{glossary}\nword\n  What it means.\n```\n"
+    )
     book.environment = {"GITHUB_REPOSITORY": "Somebody/course", "GITHUB_SHA": "abc123"}
     assert book.build(), book.log
     return book
@@ -243,8 +251,9 @@ def test_the_fixture_has_every_construct_of_the_book() -> None:
             names.update(re.findall(r"\{([a-z][a-z:-]*)\}`", source))
             names.update(re.findall(r"^(?:`{3,}|:{3,})\{([a-z-]+)\}", source, re.MULTILINE))
     gated = {f"{kind}-{end}" for kind in ("exercise", "solution") for end in ("start", "end")}
-    # The page of every book has code; the last two stand on pages without any.
-    assert used - gated - {"code-cell", "bibliography", "quiz-score"} <= known
+    # The page of every book has code; the others stand on pages without any.
+    alone = {"bibliography", "quiz-score", "glossary", "surprise", "questions", "container"}
+    assert used - gated - {"code-cell"} - alone <= known
 
 
 def test_without_a_repository_there_are_no_dead_links(tmp_path: Path) -> None:
