@@ -4,6 +4,7 @@
 # make clean   drop what was built (not .venv) make books   fetch the books that some tests need
 # make reproducible  build twice, execute again: is anything another?
 # make bench   speed of the from-scratch layers  make mutants  small faults, each of which a test has to find
+# make pdf     the whole book as one PDF       make zip     the site in one file, to read offline
 # make study   all long studies anew; STUDY=long_lag: one of them
 # make devices speed of this machine's device: every chapter, every layer
 # make update  pin the newest versions that go together     make licences  what the packages may be used under
@@ -22,7 +23,7 @@ STUDY ?= $(filter-out record devices,$(basename $(notdir $(wildcard book/_studie
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site test lint serve chapter seeds mutants reproducible books bench study devices update licences clean
+.PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study devices update licences clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -39,6 +40,9 @@ lint: $(INSTALLED)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/zizmor --offline --quiet .github/workflows
+
+pdf zip: site
+	$(BIN)/python .github/paper.py $@
 
 serve: site
 	@echo "Open http://localhost:$(PORT)"
