@@ -107,20 +107,34 @@ def make_pdf(site: Path, target: Path, paths: list[str], title: str, author: str
         page.evaluate((HERE / "paper.js").read_text(encoding="utf-8"), given)
         if wide := page.evaluate(FIT, WIDTH):
             raise RuntimeError("wider than a sheet:\n" + "\n".join(wide))
-        # Printed once to learn where each heading stands, and again with that in the contents.
-        draft = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
-        sheets = {
-            name.removeprefix("/"): (draft.get_destination_page_number(place) or 0) + 1
-            for name, place in draft.named_destinations.items()
-        }
+        # Printed once to learn where each heading stands, then with that in the contents. Should
+        # the numbers have moved anything, once more.
         linked = page.evaluate(LINKED)
-        if lost := [name for name in linked if name not in sheets]:
-            raise RuntimeError(f"the contents lead nowhere: {lost}")
-        page.evaluate(NUMBER, [sheets[name] for name in linked])
-        target.write_bytes(page.pdf(prefer_css_page_size=True, outline=True, tagged=True))
+        page.evaluate(NUMBER, ["000"] * len(linked))
+        sheets = numbers(page.pdf(prefer_css_page_size=True))
+        for _ in range(3):
+            if lost := [name for name in linked if name not in sheets]:
+                raise RuntimeError(f"the contents lead nowhere: {lost}")
+            page.evaluate(NUMBER, [sheets[name] for name in linked])
+            printed = page.pdf(prefer_css_page_size=True, outline=True, tagged=True)
+            before, sheets = sheets, numbers(printed)
+            if before == sheets:
+                break
+        else:
+            raise RuntimeError("the contents do not come to rest: their numbers move the headings")
         chromium.close()
         server.shutdown()
-    return len(draft.pages)
+    target.write_bytes(printed)
+    return len(PdfReader(target).pages)
+
+
+def numbers(printed: bytes) -> dict[str, int]:
+    """Return the number of the sheet, from 1, on which each place of a PDF is that links lead to."""
+    reader = PdfReader(io.BytesIO(printed))
+    return {
+        name.removeprefix("/"): (reader.get_destination_page_number(place) or 0) + 1
+        for name, place in reader.named_destinations.items()
+    }
 
 
 def make_zip(site: Path, target: Path) -> int:
