@@ -129,7 +129,7 @@ def make_pdf(site: Path, target: Path, paths: list[str], title: str, author: str
 
 
 def numbers(printed: bytes) -> dict[str, int]:
-    """Return the number of the sheet, from 1, on which each place of a PDF is that links lead to."""
+    """Return the sheet, from 1, of each place of a PDF that a link leads to."""
     reader = PdfReader(io.BytesIO(printed))
     return {
         name.removeprefix("/"): (reader.get_destination_page_number(place) or 0) + 1
