@@ -139,16 +139,15 @@ def numbers(printed: bytes) -> dict[str, int]:
 
 def make_zip(site: Path, target: Path) -> int:
     """Put a site into one file, the same for the same site, and return how many files it holds."""
-    files = sorted(
-        path
-        for path in site.rglob("*")
-        if path.is_file()
-        and path.relative_to(site).as_posix() not in LEFT_OUT
-        and path.relative_to(site).parts[0] not in (".binder", ".git")
-    )
+    paths = {path.relative_to(site).as_posix(): path for path in site.rglob("*") if path.is_file()}
+    files = {
+        name: path
+        for name, path in sorted(paths.items())
+        if name not in LEFT_OUT and not name.startswith((".binder/", ".git/"))
+    }
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        for path in files:
-            entry = zipfile.ZipInfo(f"{FOLDER}/{path.relative_to(site).as_posix()}", FIRST_DAY)
+        for name, path in files.items():
+            entry = zipfile.ZipInfo(f"{FOLDER}/{name}", FIRST_DAY)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             content = path.read_bytes()
             if path.suffix == ".html":  # neither file is in the zip
