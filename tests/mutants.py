@@ -147,7 +147,7 @@ FAULTS = [
     ),
     *in_file(
         "d2lhelpers/plots.py", UNIT.format("plots"),
-        ("    for name, height in levels.items():\n        axes", "    for name, height in {}.items():\n        axes"),
+        ("in levels.items():\n        level =", "in {}.items():\n        level ="),
         ("    if len(lines) > 1:", "    if len(lines) > 9:"),
     ),
     # What the site and the notebooks are made with.
