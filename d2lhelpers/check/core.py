@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from d2lhelpers.check.general import in_general
 from d2lhelpers.check.places import place, render
 
 Outcome = Literal["passed", "not yet written", "wrong"]
@@ -404,7 +405,7 @@ def unlike(name: str, found: Any, expected: Any) -> str:
             return f"{name}: {show(found)}; expected {show(expected)}"
         return ""
     if not isinstance(found, Tensor):
-        return f"{name}: {describe(found)}; expected a tensor of shape {tuple(expected.shape)}"
+        return f"{name}: {show(found)}; expected a tensor of shape {tuple(expected.shape)}"
     if found.shape != expected.shape:
         return f"{name}: shape {tuple(found.shape)}; expected {tuple(expected.shape)}"
     if found.dtype != expected.dtype:
@@ -528,13 +529,16 @@ def wrong(task: Task, found: list[Record], differences: list[Difference]) -> Ver
             if re.search(words, str(first.found)):
                 mistake, says = name, meaning
                 break
+    explained = task.explain(first)
+    if mistake is None and (known := in_general(first.found, first.expected)):
+        (mistake, says), explained = known, ""
     if first.name in GENERAL:
         mistake, general = GENERAL[first.name]
         says = general.format(found=first.found)
     says = says or (
         "Your code stops with an error." if first.name == "" else "Something is not yet right."
     )
-    parts = [says, seen, task.explain(first), f"Read again: {place(task.label)}."]
+    parts = [says, seen, explained, f"Read again: {place(task.label)}."]
     return Verdict("wrong", "\n".join(render(part) for part in parts if part), mistake)
 
 

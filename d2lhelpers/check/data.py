@@ -232,6 +232,19 @@ def same_targets(tokens: Tensor, B: int, T: int, offset: int = 0) -> Iterator[Ba
     return cut(X, X, T)
 
 
+def two_ahead(tokens: Tensor, B: int, T: int, offset: int = 0) -> Iterator[Batch]:
+    """Ask for the token after the next."""
+    length = (len(tokens) - 2 - offset) // B
+    X = tokens[offset : offset + B * length].view(B, length).T
+    return cut(X, tokens[offset + 2 : offset + B * length + 2].view(B, length).T, T)
+
+
+def one_window(tokens: Tensor, B: int, T: int, offset: int = 0) -> Iterator[Batch]:
+    """Stop after the first window."""
+    X, Y = streams(tokens, B, offset)
+    return cut(X[:T], Y[:T], T)
+
+
 def swapped(tokens: Tensor, B: int, T: int, offset: int = 0) -> Iterator[Batch]:
     """Exchange inputs and targets."""
     X, Y = streams(tokens, B, offset)
@@ -339,6 +352,16 @@ consecutive_batches = Task(
             swapped,
             "Inputs and targets are exchanged: your model is asked for the token before the one "
             "that it reads. Yield the earlier token as the input.",
+        ),
+        "two_ahead": Variant(
+            two_ahead,
+            "Your targets lie two tokens after their inputs. The target of a step is the very next "
+            "token ({sec-windows}).",
+        ),
+        "one_window": Variant(
+            one_window,
+            "You yield the first window and no other. The loop goes on to the end of the streams: "
+            "`yield` hands out a window and does not end the function, `return` does.",
         ),
         "rolled": Variant(
             rolled,
@@ -485,12 +508,19 @@ def spread_of(steps: Tensor, wanted: range) -> str:
     return f"{low} to {high}, {'equally often' if even else 'not equally often'}"
 
 
+def first_less_second(u: Tensor, m: Tensor) -> Tensor:
+    """Return the difference of the two marked numbers, the earlier one first."""
+    steps = (m != 0).double().topk(2, 0).indices.sort(0).values
+    return u.gather(0, steps[:1])[0] - u.gather(0, steps[1:])[0]
+
+
 def formula_of(u: Tensor, m: Tensor, targets: Tensor) -> str:
     """Tell what the targets are."""
     marked = torch.where(m != 0, u, 1.0)
     formulas = {
         "the sum of the marked numbers": (u * (m != 0)).sum(0),
         "the product of the marked numbers": marked.prod(0),
+        "the difference of the marked numbers": first_less_second(u, m),
         "the mean of the marked numbers": (u * (m != 0)).sum(0) / (m != 0).sum(0),
         "the sum of all numbers": u.sum(0),
         "the mean over all steps": (u * m).mean(0),
@@ -525,10 +555,14 @@ def drawn(wrong: str, B: int, T: int, generator: torch.Generator | None = None) 
         generator = None
     half = T - T // 2 if wrong == "rounded_up" else T // 2
     numbers = torch.rand(T, B, generator=generator)
+    if wrong == "whole_numbers":
+        numbers = torch.randint(2, (T, B), generator=generator).float()
     if wrong == "normal":
         numbers = torch.randn(T, B, generator=generator)
     columns = 1 if wrong == "same_for_all" else B
     first = torch.randint(half, (1, columns), generator=generator)
+    if wrong == "first_step_never":
+        first = torch.randint(1, half, (1, columns), generator=generator)
     last = T - 1 if wrong == "last_step_never" else T
     second = torch.randint(half, last, (1, columns), generator=generator)
     if wrong == "anywhere":
@@ -544,13 +578,15 @@ def drawn(wrong: str, B: int, T: int, generator: torch.Generator | None = None) 
         targets = torch.where(marks > 0, numbers, 1.0).prod(0)
     if wrong == "mean":
         targets = targets / 2
+    if wrong == "difference":
+        targets = (numbers.gather(0, steps) * torch.tensor([[1.0], [-1.0]])).sum(0)
     if wrong == "sum_of_all":
         targets = numbers.sum(0)
     if wrong == "column":
         targets = targets[:, None]
     if wrong == "numbers_hidden":
         numbers = numbers * marks
-    inputs = torch.stack([numbers, marks], dim=2)
+    inputs = torch.stack([marks, numbers] if wrong == "exchanged" else [numbers, marks], dim=2)
     return inputs.transpose(0, 1) if wrong == "batch_first" else inputs, targets
 
 
@@ -571,6 +607,14 @@ ADDING = {
     "drawn: `torch.randint(half, num_steps, ...)` reaches step `num_steps - 1`.",
     "product": "Your targets are the product of the two marked numbers. It is their sum "
     "({eq-adding}).",
+    "difference": "Your targets are the difference of the two marked numbers. It is their sum "
+    "({eq-adding}).",
+    "exchanged": "Numbers and marks are exchanged: the last axis holds the number first, and then "
+    "the mark.",
+    "whole_numbers": "Your numbers are 0 or 1. Numbers uniform in [0, 1) come from `torch.rand` "
+    "({eq-adding-chance} holds for no others).",
+    "first_step_never": "The first step is never marked. Steps count from 0: the first half begins "
+    "with `torch.randint(0, half, ...)`.",
     "mean": "Your targets are the mean of the two marked numbers, half of what is asked. It is "
     "their sum ({eq-adding}).",
     "sum_of_all": "Your targets are the sum of all numbers: the marks do not enter. Each number is "

@@ -231,6 +231,8 @@ def probabilities(wrong: str, scores: Tensor, temperature: float) -> Tensor:
         return scores.softmax(0) / temperature
     if wrong == "softmax_twice":
         return (scores.softmax(0) / temperature).softmax(0)
+    if wrong == "two_most_probable":
+        return top_two(scores[None] / temperature)[0]
     if wrong == "uniform":
         return torch.ones_like(scores) / len(scores)
     if wrong == "upside_down":
@@ -287,6 +289,8 @@ generate = Task(
             "wrong sign.",
             "uniform": "You draw all symbols alike: the model's scores do not enter "
             "({eq-softmax}).",
+            "two_most_probable": "You draw from the two most probable symbols alone. Every symbol "
+            "has its probability, small ones too ({eq-softmax}).",
             "greedy": "You always take the most probable symbol, at every temperature. That is "
             "temperature 0; otherwise draw, `torch.multinomial(p, 1)`.",
             "seeded_anew": "Your generator is made, or seeded, for each symbol anew, so that each "

@@ -135,6 +135,7 @@ def result_of(network: Watched, X: Tensor, text: Tensor, result: float) -> str:
         "2 to the power of the mean cross-entropy in nats": 2**mean,
         "exp of the mean cross-entropy in bits": (mean / math.log(2)).exp(),
         "exp of the mean log-probability": (-mean).exp(),
+        "exp of the total over the number of steps": (total / len(Y)).exp(),
         "exp of the total over the number of windows": (total / len(lengths)).exp(),
         "that of the inputs themselves": own.mean().exp(),
     }
@@ -175,6 +176,8 @@ def judged(
         "bits": (mean / math.log(2)).exp(),
         "sign": (-mean).exp(),
         "over_windows": (nats.sum() / len(parts)).exp(),
+        "over_streams": (nats.sum() / len(nats)).exp(),
+        "total": nats.sum(),
         "inputs_as_targets": torch.cat(inputs).mean().exp(),
     }
     return float(results.get(wrong, mean.exp()))
@@ -211,6 +214,10 @@ perplexity = Task(
             "({eq-perplexity}).",
             "over_windows": "You divide the total cross-entropy by the number of windows. N is the "
             "number of tokens ({eq-perplexity}).",
+            "over_streams": "You divide the total cross-entropy by the number of steps, and forget "
+            "that each step has `batch_size` tokens. N is the number of tokens ({eq-perplexity}).",
+            "total": "You return the total cross-entropy of the text. Divide it by the number of "
+            "tokens, and take the exponential ({eq-perplexity}).",
             "inputs_as_targets": "You ask how probable the inputs themselves are. The model's "
             "scores at a step are those of the token *after* it ({eq-softmax}).",
             "state_lost": "Every window of yours begins with no state, so that its first tokens "
@@ -296,6 +303,8 @@ def counted(wrong: str, text: str, h: str, w: str, V: int) -> float:
         return c / total
     if wrong == "backed_off":
         return c / (total + u) if c else u * shorter / (total + u)
+    if wrong == "no_brackets":
+        return c + u * shorter / (total + u)
     if wrong == "denominator":
         return (c + u * shorter) / total
     if wrong == "add_one":
@@ -323,8 +332,9 @@ witten_bell = Task(
     variants=bank(
         counted,
         {
-            "occurrences": "You give h' as much weight as the context has occurrences, c(h). It "
-            "is u(h), the number of *different* symbols after it ({eq-witten-bell}).",
+            "occurrences": "You give h' as much weight as the context has occurrences, c(h), and "
+            "so one half always. Its weight is u(h), the number of *different* symbols after h "
+            "({eq-witten-bell}).",
             "all_symbols": "You take V for u(h). Only the different symbols that came after h "
             "count ({eq-witten-bell}).",
             "one_more": "You give h' the weight 1 everywhere. It is u(h), the number of different "
@@ -343,6 +353,8 @@ witten_bell = Task(
             "everywhere: the sum over all w would not be 1 otherwise ({eq-witten-bell}).",
             "denominator": "You divide by c(h) alone, so that the probabilities of all symbols add "
             "up to more than 1. The denominator is c(h) + u(h) ({eq-witten-bell}).",
+            "no_brackets": "Your sum lacks its brackets: only the second term is divided. Both "
+            "stand above the line ({eq-witten-bell}).",
             "add_one": "You add one to every count. That takes much from what has been seen, and "
             "gives as much to each of the others, likely or not; here h' says how it is shared "
             "({eq-witten-bell}).",
@@ -521,6 +533,9 @@ def f_measure(wrong: str, found: Tensor, truth: Tensor) -> float:
         "one_kind": 2 * TP / (2 * TP + FP),
         "other_answer": 2 * TN / (2 * TN + FP + FN),
         "percent": 100 * 2 * TP / (2 * TP + FP + FN),
+        "no_brackets": 2 * TP / 2 * TP + FP + FN,
+        "hits_once": 2 * TP / (TP + FP + FN),
+        "larger_sum": TP / max(TP + FP, TP + FN),
     }
     return float(results[wrong])
 
@@ -552,6 +567,12 @@ f1 = Task(
             "one_kind": "What was missed, FN, does not enter your denominator ({eq-bi-f1}).",
             "other_answer": "You count the *no* as what is looked for. TP is the number of places "
             "where `found` and `truth` are both True ({eq-bi-f1}).",
+            "no_brackets": "Your denominator lacks its brackets: Python divides by 2 and then "
+            "multiplies. Write `2 * TP / (2 * TP + FP + FN)`.",
+            "hits_once": "Your denominator counts TP once. With everything right you would "
+            "return 2 ({eq-bi-f1}).",
+            "larger_sum": "You divide by the larger one of what was found and what is true. The "
+            "denominator is their sum, and TP stands twice above it ({eq-bi-f1}).",
             "percent": "Your result is in per cent. F1 is 1 if all is right ({eq-bi-f1}).",
         },
     ),
@@ -619,6 +640,8 @@ def shared(wrong: str, found: Tensor, truth: Tensor, lengths: Tensor) -> float:
         "percent": 100 * right[real].double().mean(),
         "wrong_ones": (~right)[real].double().mean(),
         "truth_only": right[real & truth].double().mean(),
+        "both_yes": (found & truth)[real].double().mean(),
+        "first_column": right[: int(lengths[0]), 0].double().mean(),
         "whole_columns": (right | ~real).all(0).double().mean(),
     }
     return float(results[wrong] if wrong in results else right[real].double().mean())
@@ -675,6 +698,9 @@ share_right = Task(
             "wrong_ones": "You return the share of wrong answers.",
             "truth_only": "You look only at places where the right answer is *yes*. What is asked "
             "for is the share over all real places.",
+            "both_yes": "You count the places where both are *yes*. An answer *no* is right, too, "
+            "where there is no end: `found == truth`.",
+            "first_column": "You look at the first column alone. All columns of the batch count.",
             "whole_columns": "You count a column as right if all of its answers are. What is asked "
             "for is the share of single answers.",
         },

@@ -72,6 +72,11 @@ def detached(wrong: str, state: State) -> State:
     both = functools.partial(detached, wrong)
     if wrong == "not_cut":
         return state
+    if wrong == "pair_only":
+        H, C = state
+        return H.detach(), C.detach()
+    if wrong == "lists_missed" and isinstance(state, list):
+        return state.detach()  # type: ignore[attr-defined]
     if isinstance(state, (tuple, list)):
         if wrong == "pairs_not_cut":
             return state
@@ -83,6 +88,8 @@ def detached(wrong: str, state: State) -> State:
             return tuple(both(part) for part in state)
         if wrong == "one_level":
             return type(state)(part.detach() for part in state)
+        if wrong == "generator":
+            return (both(part) for part in state)
         if wrong == "stacked":
             return torch.stack([both(part) for part in state])
         return type(state)(both(part) for part in state)
@@ -126,10 +133,16 @@ detach = Task(
             "through the second, the memory C of an LSTM: cut every part.",
             "list": "Your parts are right, but a tuple comes back as a list, and `nn.LSTM` takes "
             "a tuple. `type(state)(...)` makes again what it was.",
+            "lists_missed": "Tuples are cut off, but a list is taken for a tensor, and has no "
+            "`detach`. Ask `isinstance(state, (tuple, list))`.",
             "tuple": "Your parts are right, but a list comes back as a tuple. `type(state)(...)` "
             "makes again what it was.",
             "one_level": "You cut the parts of a tuple, but a part may be a tuple itself: a stack "
             "of LSTMs has a pair for each layer. Let the function call itself for each part.",
+            "pair_only": "Your function knows pairs only. The state of an RNN or a GRU is one "
+            "tensor, before the first window it is None, and a stack has a state for each layer.",
+            "generator": "You return a generator, which computes nothing until someone goes "
+            "through it, and only once. Make a tuple or a list of it, `type(state)(...)`.",
             "stacked": "You make one tensor of the parts of a state. The layer wants it back as "
             "it gave it, a tuple of as many.",
             "zeros": "Your state is zeros: what the network has read so far is lost with the "
@@ -216,6 +229,10 @@ def clipped(wrong: str, parameters: Iterable[nn.Parameter], max_norm: float | No
         norm = sum(float(g.abs().sum()) for g in gradients)
     if wrong == "nothing_returned" and max_norm is None:
         return None
+    if wrong == "root_of_mean":
+        norm = norm / math.sqrt(len(gradients))
+    if wrong == "none_compared":
+        _ = norm > max_norm  # type: ignore[operator]
     if max_norm is not None and (norm > max_norm or wrong == "always_scaled"):
         factor = max_norm / norm
         factor = {"inverted": 1 / factor, "sign": -factor}.get(wrong, factor)
@@ -289,6 +306,10 @@ clip_gradients = Task(
             "about the training is the norm from before.",
             "nothing_returned": "The gradients are right, and nothing is returned. Return the norm "
             "from before the clipping, a number.",
+            "root_of_mean": "You divide the sum of squares by the number of parameters before the "
+            "root is taken. The norm is the root of the sum itself ({eq-clipping}).",
+            "none_compared": "`max_norm` may be None, which clips nothing and only measures: ask "
+            "`max_norm is not None` before you compare it with the norm.",
             "none_missing": NO_GRADIENTS,
             "none_squared": NO_GRADIENTS,
         },
@@ -364,7 +385,16 @@ def epoch(
         kept = state if wrong == "not_detached" else model.detach(state)
         logits, state = network(X, kept if carry else None)
         targets = X if wrong == "inputs_as_targets" else Y
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        rows = logits.flatten(0, 1)
+        if wrong == "axes_mixed":
+            rows = logits.permute(0, 2, 1).reshape(rows.shape)
+        if wrong == "text_by_text":
+            rows = logits.transpose(0, 1).flatten(0, 1)
+        loss = F.cross_entropy(rows, targets.flatten())
+        if wrong == "summed_loss":
+            loss = loss * targets.numel()
+        if wrong == "uphill":
+            loss = -loss
         if wrong != "not_zeroed":
             optimizer.zero_grad()
         loss.backward()
@@ -374,8 +404,9 @@ def epoch(
             norms[-1] = training.clip_gradients(network.parameters(), None)
         if wrong not in ("no_step", "step_first"):
             optimizer.step()
-        total, count = total + loss.item() * Y.numel(), count + Y.numel()
-        means.append(loss.item())
+        mean = abs(loss.item()) / (Y.numel() if wrong == "summed_loss" else 1)
+        total, count = total + mean * Y.numel(), count + Y.numel()
+        means.append(mean)
     results = {
         "mean_of_means": sum(means) / len(means),
         "total": sum(means),
@@ -434,6 +465,15 @@ train_epoch = Task(
             "of the window before. The order is `zero_grad`, `backward`, clipping, `step`.",
             "inputs_as_targets": "Your loss asks for the inputs themselves. The targets are Y, one "
             "step later.",
+            "axes_mixed": "Your scores do not belong to their targets: symbols and texts have "
+            "changed places before everything was laid out in rows. `logits.flatten(0, 1)` has a "
+            "row of V scores for each token, (T B, V).",
+            "text_by_text": "Your scores stand in rows text by text, your targets step by step. "
+            "Lay both out alike: `logits.flatten(0, 1)` and `Y.flatten()`.",
+            "summed_loss": "You go back from the sum of the losses of a window. Its gradient is "
+            "as many times longer as the window has tokens; take the mean, as "
+            "`F.cross_entropy` does unless told otherwise.",
+            "uphill": "Your steps go uphill: the loss that you go back from has the wrong sign.",
             "mean_of_means": "You take the mean of the windows' losses, so that a token of the "
             "shorter last window counts for more than others. Divide the total over all tokens by "
             "their number, as in {eq-perplexity}.",
@@ -543,6 +583,10 @@ def by_hand(wrong: str, layer: Any, X: Tensor, states: Tensor, G: Tensor) -> tup
         dW_x, dW_h, db = -dW_x, -dW_h, -db
     if wrong == "bias_of_steps":
         db = rows.sum(1)
+    if wrong == "bias_of_one_step":
+        db = rows[0].sum(0)
+    if wrong == "exchanged":
+        dW_x, dW_h = dW_h, dW_x
     return dW_x, dW_h, db
 
 
@@ -596,6 +640,9 @@ gradients_by_hand = Task(
         "`W_xh`, D × H, and `W_hh`: the states stand transposed on the left ({eq-bptt}).",
         "sign": "Your gradients have the other sign. A gradient points uphill; the optimizer turns "
         "it round.",
+        "bias_of_one_step": "Your gradient of the bias is that of the first step alone. The same "
+        "bias is added at every step: add up.",
+        "exchanged": "You return the gradient of `W_hh` first. The order is `W_xh`, `W_hh`, `b_h`.",
         "bias_of_steps": "Your gradient of the bias has a row for each step. The same bias is "
         "added at all of them: sum over steps and texts, to shape (H,).",
     }),

@@ -206,12 +206,12 @@ WRONG = {
     "unknown/only the outputs": but(
         "return torch.stack(outputs), H", "return torch.stack(outputs)"
     ),
-    "unknown/a list": but("torch.stack(outputs), H", "outputs, H"),
+    "kind_of_result": but("torch.stack(outputs), H", "outputs, H"),
     "unknown/state of torch": but("(outputs), H", "(outputs), H[None]"),
     "unknown/no default": but("if state is None:", "if False:"),
     "unknown/mixes the batch": but("R * (H @ W_hh + b_hh)", "R * (H.mean(0) @ W_hh + b_hh)"),
     "unknown/rounded": but("outputs.append(H)", "outputs.append((H * 1e6).round() / 1e6)"),
-    "unknown/not a number": but("outputs.append(H)", "outputs.append(H / (t - 2) * (t - 2))"),
+    "not_a_number": but("outputs.append(H)", "outputs.append(H / (t - 2) * (t - 2))"),
     "unknown/two mistakes": but("R * (H @ W_hh + b_hh)", "(H @ W_hh)"),
     "dtype/inside": but("X = inputs[t]", "X = inputs[t].double()").replace(
         "X @ W", "X.float() @ W"

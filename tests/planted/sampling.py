@@ -119,16 +119,13 @@ def generate(
         "training_mode": but("model.eval()\n", ""),
         "mode_lost": but("model.train(was)\n", ""),
         "unknown/tempered probabilities": but("scores / temperature", "scores / (temperature + 1)"),
-        "unknown/two most probable": but("scores / temperature, dim=-1)",
+        "two_most_probable": but("scores / temperature, dim=-1)",
             "scores / temperature, dim=-1)\n"
             "            p = p * (p >= p.topk(2).values[-1])"),
         "unknown/never the last symbol": but(DRAW, DRAW + " % (len(p) - 1)"),
         "unknown/nan": but("scores = logits[-1, 0]", "scores = logits[-1, 0] * math.nan"),
-        "unknown/upper case": but("return text", "return text.upper()"),
-        "unknown/global": but("logits[-1, 0]", "logits[-1, column]"),
+        "unknown_name": but("logits[-1, 0]", "logits[-1, column]"),
         "unknown/list of symbols": but("return text", "return list(text)"),
-        "unknown/always random": but("temperature == 0", "temperature < 0",
-            "scores / temperature", "scores / max(temperature, 1)"),
         "prints": but("return text", "print(text)\nreturn text"),
     },
 )  # fmt: skip

@@ -89,15 +89,19 @@ DETACH = Planted(
         "in_place": but("return state.detach()", "state.detach_()\n    return state"),
         "none": but("if state is None:\n    return None\n", "", "isinstance(state, torch.Tensor)",
             "not isinstance(state, (tuple, list))"),
-        "unknown/generator": """
+        "lists_missed": """
         if isinstance(state, tuple):
-            return (detach(part) for part in state)
-        return state if state is None else state.detach()
+            return tuple(detach(part) for part in state)
+        return state.detach() if state is not None else None
         """,
-        "unknown/rounded": but("state.detach()", "state.detach().half().float()"),
-        "unknown/double": but("state.detach()", "state.detach().double()"),
+        "generator": """
+        if isinstance(state, torch.Tensor) or state is None:
+            return state if state is None else state.detach()
+        return (detach(part) for part in state)
+        """,
+        "dtype_of_result": but("state.detach()", "state.detach().double()"),
         "unknown/nan": but("state.detach()", "state.detach() / 0"),
-        "unknown/pair only": """
+        "pair_only": """
         H, C = state
         return H.detach(), C.detach()
         """,
@@ -195,9 +199,8 @@ CLIPPING = Planted(
         "none_missing": but("[p for p in parameters if p.grad is not None]", "list(parameters)",
             "(p.grad**2).sum().item()", "p.grad.pow(2).sum().item()"),
         "none_squared": but("[p for p in parameters if p.grad is not None]", "list(parameters)"),
-        "unknown/none always clips": but("max_norm is not None and ", ""),
-        "unknown/mean": but("math.sqrt(total)", "math.sqrt(total / len(parameters))"),
-        "unknown/integers": but("return norm", "return int(norm)"),
+        "none_compared": but("max_norm is not None and ", ""),
+        "root_of_mean": but("math.sqrt(total)", "math.sqrt(total / len(parameters))"),
         "unknown/remembers": but("total = 0.0",
             "total = getattr(clip_gradients, 'total', 0.0)", "return norm",
             "clip_gradients.total = 0.1\nreturn norm"),
@@ -302,16 +305,17 @@ def train_epoch(model, batches, optimizer, clip_norm, carry_state=True):
         "perplexity": but("sum(losses) / tokens", "math.exp(sum(losses) / tokens)"),
         "norm_after": but("norms.append(norm)",
             "norms.append(math.sqrt(sum((p.grad**2).sum() for p in model.parameters())))"),
-        "unknown/order of the classes": but(
+        "axes_mixed": but(
             "logits.reshape(-1, logits.shape[-1])", "logits.permute(0, 2, 1).reshape(-1, 5)"),
         "not_detached/retained": but("loss.backward()", "loss.backward(retain_graph=True)",
             "tuple(part.detach() for part in state)", "state", "state = state.detach()", "pass"),
-        "unknown/one window": but("return sum", "    break\nreturn sum"),
-        "unknown/uphill": but("loss.backward()", "(-loss).backward()"),
-        "unknown/sum": but("Y.reshape(-1))\n", "Y.reshape(-1), reduction='sum')\n",
+        "text_by_text": but("logits.reshape(-1, logits.shape[-1])",
+            "logits.permute(1, 0, 2).reshape(-1, 5)"),
+        "uphill": but("loss.backward()", "(-loss).backward()"),
+        "summed_loss": but("Y.reshape(-1))\n", "Y.reshape(-1), reduction='sum')\n",
             "loss.item() * Y.numel()", "loss.item()"),
-        "unknown/wrong type": but("sum(losses) / tokens, norms", "sum(losses) / tokens"),
-        "unknown/nan": but("loss.item() * Y.numel()", "math.nan"),
+        "unknown/loss alone": but("sum(losses) / tokens, norms", "sum(losses) / tokens"),
+        "not_a_number": but("loss.item() * Y.numel()", "math.nan"),
     },
 )  # fmt: skip
 
@@ -410,15 +414,14 @@ BY_HAND = Planted(
             "later = torch.zeros(B, H, dtype=X.dtype)", "later = torch.zeros(B, H)"),
         "changes_inputs": but("delta = (G[t] + later) * (1 - H_t * H_t)",
             "delta = G[t]\n    delta += later\n    delta *= 1 - H_t * H_t"),
-        "unknown/exchanged": but("return dW_xh, dW_hh, db", "return dW_hh, dW_xh, db"),
+        "exchanged": but("return dW_xh, dW_hh, db", "return dW_hh, dW_xh, db"),
         "unknown/autograd": """
         outputs, _ = layer(X, states[0])
         return torch.autograd.grad((outputs * G).sum(), list(layer.parameters()))
         """,
-        "unknown/bias of the last step": but("db += delta.sum(0)", "db = delta.sum(0)"),
-        "unknown/nan": but("db = torch.zeros(H,", "db = torch.full((H,), math.nan,"),
+        "bias_of_one_step": but("db += delta.sum(0)", "db = delta.sum(0)"),
+        "not_a_number": but("db = torch.zeros(H,", "db = torch.full((H,), math.nan,"),
         "unknown/two": but("return dW_xh, dW_hh, db", "return dW_xh, dW_hh"),
-        "unknown/truncated": but("range(T - 1, -1, -1)", "range(T - 1, max(-1, T - 4), -1)"),
         "remembers": but("db = torch.zeros(H, dtype=X.dtype)",
             "kept = globals().setdefault('KEPT', {})\n"
             "db = kept.setdefault((H, X.dtype), torch.zeros(H, dtype=X.dtype))"),
