@@ -1,6 +1,6 @@
 """Task: let a language model write, with a temperature.
 
-What is drawn at random is judged by its distribution. A program draws 600 symbols from a
+What is drawn at random is judged by its distribution. A program draws 440 symbols from a
 model whose probabilities are known, and these draws are compared under several hypotheses: the
 right distribution, those of common mistakes, and one that is learned from the draws themselves.
 Each is a probability of the draws, so another one can exceed the right one by a factor of 10^8 in
@@ -26,6 +26,7 @@ from d2lhelpers.text import Vocabulary
 SYMBOLS = "abcd"
 ROWS = 7  # states of the model
 FACTOR = 18.42  # ln 10^8
+TEMPERATURES, DRAWS = (0.5, 2.0), 220
 
 
 class Walker(LanguageModel):
@@ -86,19 +87,18 @@ def boldest(program: Any) -> Seen:
     return seen
 
 
-def draws_case(temperature: float, length: int = 300) -> Case:
-    """Return a case of symbols drawn at a temperature."""
-
-    def run(program: Any) -> Seen:
-        cold, network = written(program, 12, temperature=0)
-        if cold != "badcab" + greedy(network, 12):
-            return {}  # told by the first case
-        text, network = written(program, length, temperature=temperature, seed=3)
-        if not isinstance(text, str) or len(text) != len(PREFIX) + length:
+def draws(program: Any) -> Seen:
+    """Look at what is drawn at two temperatures."""
+    cold, network = written(program, 12, temperature=0)
+    if cold != PREFIX + greedy(network, 12):
+        return {}  # told by the first case
+    texts = {}
+    for temperature in TEMPERATURES:
+        text, _ = written(program, DRAWS, temperature=temperature, seed=3)
+        if not isinstance(text, str) or len(text) != len(PREFIX) + DRAWS:
             return {"the text": describe(text)}
-        return {"the symbols are drawn from": hypothesis(network, text, temperature)}
-
-    return Case(f"{length} symbols at temperature {temperature:g}", run)
+        texts[temperature] = text
+    return {"the symbols are drawn from": distribution(network, texts)}
 
 
 def greedy(network: Walker, length: int) -> str:
@@ -109,34 +109,43 @@ def greedy(network: Walker, length: int) -> str:
     return text[len(PREFIX) :]
 
 
-def hypothesis(network: Walker, text: str, temperature: float) -> str:
-    """Tell from which distribution the symbols after the prefix were drawn."""
-    rows = torch.tensor(network.rows(text)[len(PREFIX) - 1 : -1])
-    drawn = torch.tensor([SYMBOLS.index(symbol) for symbol in text[len(PREFIX) :]])
-    counts = torch.zeros(ROWS, len(SYMBOLS))
-    counts.index_put_((rows, drawn), torch.ones(len(drawn)), accumulate=True)
-    scores = network.table.double()
-    if bool(((counts > 0).sum(1) <= 1).all()):
-        best = bool((counts.argmax(1) == scores.argmax(1))[counts.sum(1) > 0].all())
+def distribution(network: Walker, texts: dict[float, str]) -> str:
+    """Tell from which distribution the symbols after the prefix of each text were drawn."""
+    likely: dict[str, float] = {}
+    fixed, best = True, True
+    for temperature, text in texts.items():
+        rows = torch.tensor(network.rows(text)[len(PREFIX) - 1 : -1])
+        drawn = torch.tensor([SYMBOLS.index(symbol) for symbol in text[len(PREFIX) :]])
+        counts = torch.zeros(ROWS, len(SYMBOLS))
+        counts.index_put_((rows, drawn), torch.ones(len(drawn)), accumulate=True)
+        seen = counts.sum(1) > 0
+        fixed = fixed and bool(((counts > 0).sum(1) <= 1).all())
+        best = best and bool((counts.argmax(1) == network.table.argmax(1))[seen].all())
+        for name, p in hypotheses(network.table.double(), temperature).items():
+            log_p = (counts * p.clamp(min=1e-9).log()).sum().item()
+            likely[name] = likely.get(name, 0.0) + log_p
+        other = learned(rows.tolist(), drawn.tolist())
+        likely["another distribution"] = likely.get("another distribution", 0.0) + other
+    if fixed:
         return "the most probable symbol, always" if best else "one symbol after each state, always"
-    p = scores.softmax(1)
-    distributions = {
+    name = max(likely, key=lambda name: likely[name])
+    return name if likely[name] > likely[RIGHT] + FACTOR else RIGHT
+
+
+def hypotheses(scores: Tensor, temperature: float) -> dict[str, Tensor]:
+    """Return the probabilities (7, 4) from which symbols may have been drawn, the right ones first."""
+    p, low = scores.softmax(1), scores - scores.min()
+    return {
         RIGHT: (scores / temperature).softmax(1),
         "softmax(scores), at any temperature": p,
         "softmax(scores * temperature)": (scores * temperature).softmax(1),
-        "the scores themselves": (scores - scores.min()) / (scores - scores.min()).sum(1)[:, None],
-        "all symbols alike": torch.full_like(p, 1 / len(SYMBOLS)),
+        "softmax(p / temperature), p itself a softmax": (p / temperature).softmax(1),
         "softmax(scores / temperature²)": (scores / temperature**2).softmax(1),
         "softmax(-scores / temperature)": (-scores / temperature).softmax(1),
-        "softmax(p / temperature), p itself a softmax": (p / temperature).softmax(1),
+        "the scores themselves": low / low.sum(1, keepdim=True),
+        "all symbols alike": torch.full_like(p, 1 / len(SYMBOLS)),
         "the two most probable symbols": top_two(scores / temperature),
     }
-    likely = {
-        name: (counts * q.clamp(min=1e-9).log()).sum().item() for name, q in distributions.items()
-    }
-    likely["another distribution"] = learned(rows.tolist(), drawn.tolist())
-    best_name = max(likely, key=lambda name: likely[name])
-    return best_name if likely[best_name] > likely[RIGHT] + FACTOR else RIGHT
 
 
 RIGHT = "softmax(scores / temperature)"
@@ -262,8 +271,7 @@ generate = Task(
     reference=generation.generate,
     cases=[
         Case("temperature 0", boldest),
-        draws_case(0.5),
-        draws_case(2.0),
+        Case("220 symbols at temperature 0.5, and 220 at 2", draws),
         Case(
             "40 symbols, written again",
             seeds,

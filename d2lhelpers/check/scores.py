@@ -189,7 +189,7 @@ perplexity = Task(
     label="eq-perplexity",
     wanted=("function", "perplexity"),
     reference=training.perplexity,
-    cases=[perplexity_case(711, 1), perplexity_case(2102, 3), perplexity_case(4120, None)],
+    cases=[perplexity_case(303, 1), perplexity_case(851, 3), perplexity_case(2172, None)],
     variants=bank(
         judged,
         {
