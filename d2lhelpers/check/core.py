@@ -530,8 +530,8 @@ def wrong(task: Task, found: list[Record], differences: list[Difference]) -> Ver
                 mistake, says = name, meaning
                 break
     explained = task.explain(first)
-    if mistake is None and (known := in_general(first.found, first.expected)):
-        (mistake, says), explained = known, ""
+    if mistake is None and (general_one := in_general(first.found, first.expected)):
+        (mistake, says), explained = general_one, ""
     if first.name in GENERAL:
         mistake, general = GENERAL[first.name]
         says = general.format(found=first.found)

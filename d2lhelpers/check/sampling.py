@@ -133,7 +133,7 @@ def distribution(network: Walker, texts: dict[float, str]) -> str:
 
 
 def hypotheses(scores: Tensor, temperature: float) -> dict[str, Tensor]:
-    """Return the probabilities (7, 4) from which symbols may have been drawn, the right ones first."""
+    """Return the probabilities (7, 4) from which symbols may have been drawn, the right first."""
     p, low = scores.softmax(1), scores - scores.min()
     return {
         RIGHT: (scores / temperature).softmax(1),

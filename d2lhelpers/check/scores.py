@@ -65,7 +65,9 @@ def perplexity_case(N: int, B: int | None) -> Case:
 
     def run(program: Any) -> Seen:
         network = quietly(Watched).train()
-        text = (numbers("text", (N,), torch.float64) * 2.5 + 2.5).long().clamp(0, 4)
+        # No two windows are equally hard: the symbols drift.
+        drift = 2.5 + 2 * torch.sin(torch.arange(N, dtype=torch.float64) / 23)
+        text = (numbers("text", (N,), torch.float64) * 1.2 + drift).long().clamp(0, 4)
         before = text.clone()
         result = number(program(network, text, *([] if B is None else [B])))
         if not network.calls:
@@ -139,9 +141,14 @@ def result_of(network: Watched, X: Tensor, text: Tensor, result: float) -> str:
         "exp of the total over the number of windows": (total / len(lengths)).exp(),
         "that of the inputs themselves": own.mean().exp(),
     }
-    for name, value in formulas.items():
-        if math.isclose(value.item(), result, rel_tol=1e-4):
-            return name
+    if math.isclose(formulas[RIGHT_RESULT], result, rel_tol=1e-5):
+        return RIGHT_RESULT
+    gaps = {
+        name: abs(value.item() - result) / abs(value.item()) for name, value in formulas.items()
+    }
+    near = {name: gap for name, gap in gaps.items() if gap < 2e-5}
+    if near:
+        return min(near, key=lambda name: near[name])
     return f"{result:.4g}"
 
 
@@ -155,8 +162,8 @@ def judged(
     network.train(wrong == "training_mode")
     state, parts, inputs = None, [], []
     with torch.no_grad():
-        for X, Y in consecutive_batches(tokens, batch_size, 100):
-            if wrong == "end_lost" and len(X) < 100:
+        for X, Y in consecutive_batches(tokens, batch_size, 45):
+            if wrong == "end_lost" and len(X) < 45:
                 continue
             logits, state = network(X, None if wrong == "state_lost" else state)
             log_p = -logits.log_softmax(2)

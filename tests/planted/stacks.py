@@ -248,7 +248,7 @@ REVERSE_WRONG = {
     """,
     "prints": loop("    X = inputs", "    print(n)\n    X = inputs"),
     "unknown/off the end": table("lengths - 1 - t, t)", "lengths - t, t)"),
-    "unknown/a list": loop("torch.stack(columns, dim=1)", "columns"),
+    "kind_of_result": loop("torch.stack(columns, dim=1)", "columns"),
     "unknown/batch first": loop("dim=1", "dim=0"),
     "unknown/needs lengths": loop("if lengths is None", "if False"),
 }

@@ -198,7 +198,7 @@ CLIPPING = Planted(
         "nothing_returned": but("return norm", ""),
         "none_missing": but("[p for p in parameters if p.grad is not None]", "list(parameters)",
             "(p.grad**2).sum().item()", "p.grad.pow(2).sum().item()"),
-        "none_squared": but("[p for p in parameters if p.grad is not None]", "list(parameters)"),
+        "none_missing/squared": but("[p for p in parameters if p.grad is not None]", "list(parameters)"),
         "none_compared": but("max_norm is not None and ", ""),
         "root_of_mean": but("math.sqrt(total)", "math.sqrt(total / len(parameters))"),
         "unknown/remembers": but("total = 0.0",
