@@ -239,6 +239,11 @@ def two_ahead(tokens: Tensor, B: int, T: int, offset: int = 0) -> Iterator[Batch
     return cut(X, tokens[offset + 2 : offset + B * length + 2].view(B, length).T, T)
 
 
+def inputs_alone(tokens: Tensor, B: int, T: int, offset: int = 0) -> Iterator[Tensor]:
+    """Forget the targets."""
+    return (X for X, _ in cut(*streams(tokens, B, offset), T))
+
+
 def one_window(tokens: Tensor, B: int, T: int, offset: int = 0) -> Iterator[Batch]:
     """Stop after the first window."""
     X, Y = streams(tokens, B, offset)
@@ -357,6 +362,10 @@ consecutive_batches = Task(
             two_ahead,
             "Your targets lie two tokens after their inputs. The target of a step is the very next "
             "token ({sec-windows}).",
+        ),
+        "inputs_alone": Variant(
+            inputs_alone,
+            "You yield the inputs alone. Each window is a pair, inputs and targets: `yield X, Y`.",
         ),
         "one_window": Variant(
             one_window,
@@ -480,6 +489,8 @@ def values_of(tensor: Tensor) -> str:
 
 def kind_of(u: Tensor, m: Tensor) -> str:
     """Tell how numbers are distributed, in words that do not depend on single draws."""
+    if not bool(u.isfinite().all()):
+        return "nan"
     if bool((u[m == 0] == 0).all()):
         return "0 wherever there is no mark"
     flat = u.flatten().sort().values

@@ -14,8 +14,8 @@ from torch import Tensor
 
 NO_NUMBER = (
     "not_a_number",
-    "Your result is not a number (NaN): somewhere a number is divided by zero, or a logarithm or a "
-    "root is taken of a number for which there is none.",
+    "Your result is infinite or not a number (NaN): somewhere a number is divided by zero, or a "
+    "logarithm or a root is taken of a number for which there is none.",
 )
 UNKNOWN_NAME = (
     "unknown_name",
@@ -39,10 +39,12 @@ def in_general(found: Any, expected: Any) -> tuple[str, str] | None:
         return UNKNOWN_NAME
     if isinstance(found, str) and found in ("`None`", "None"):
         return NONE_RETURNED
+    if isinstance(found, str) and found in ("nan", "inf"):
+        return NO_NUMBER
     if isinstance(expected, Tensor):
         return of_tensor(found, expected)
     if isinstance(expected, float) and isinstance(found, float):
-        return NO_NUMBER if math.isnan(found) and not math.isnan(expected) else None
+        return NO_NUMBER if math.isfinite(expected) and not math.isfinite(found) else None
     if isinstance(expected, float) and isinstance(found, str):
         return (
             "kind_of_result",
@@ -61,7 +63,7 @@ def of_tensor(found: Any, expected: Tensor) -> tuple[str, str] | None:
         return "kind_of_result", "Your code gives something else where a tensor is expected."
     if found.dtype != expected.dtype and found.shape == expected.shape:
         return of_type(str(found.dtype), str(expected.dtype))
-    if found.shape == expected.shape and bool((found.isnan() & ~expected.isnan()).any()):
+    if found.shape == expected.shape and bool((expected.isfinite() & ~found.isfinite()).any()):
         return NO_NUMBER
     return None
 

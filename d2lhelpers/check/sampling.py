@@ -229,6 +229,8 @@ def sampled(
         network.train(was)
     if wrong == "tokens":
         return tokens
+    if wrong == "list_of_symbols":
+        return list(vocabulary.decode(tokens))
     return vocabulary.decode(tokens[len(prefix) :] if wrong == "prefix_missing" else tokens)
 
 
@@ -327,6 +329,8 @@ generate = Task(
             "the prefix.",
             "one_more": "You draw one symbol too many: `length` symbols follow the prefix.",
             "tokens": "You return tokens. Make a text of them, `vocabulary.decode(tokens)`.",
+            "list_of_symbols": "You return a list of symbols. Join them to one text, "
+            "`''.join(symbols)`.",
             "training_mode": "The model writes as it trains, with dropout if it has any. Put it "
             "into evaluation mode first, `model.eval()`.",
             "mode_lost": "The text is right, but the model stays in evaluation mode: whoever "

@@ -362,7 +362,8 @@ def epoch_case(given: str, make: Callable[[], nn.Module], clip: float | None, ca
                 raise
             return {BACKWARD: "runs into the window before, whose graph is gone or out of date"}
         if not isinstance(result, (tuple, list)) or len(result) != 2:
-            return {RETURNED: describe(result)}
+            alone = isinstance(result, (int, float, Tensor))
+            return {RETURNED: "one number" if alone else describe(result)}
         loss, norms = result
         seen: Seen = {BACKWARD: "stays in its window", RETURNED: "a loss and norms"}
         seen["the mean loss"] = float(loss)
@@ -384,7 +385,7 @@ def epoch(
     optimizer: torch.optim.Optimizer,
     clip_norm: float | None,
     carry_state: bool = True,
-) -> tuple[float, list[float]]:
+) -> Any:
     """Train for one pass with one thing wrong, which is named."""
     state, total, count, means, norms = None, 0.0, 0, [], []
     for X, Y in windows:
@@ -423,6 +424,8 @@ def epoch(
         "last_loss": means[-1],
         "perplexity": math.exp(total / count),
     }
+    if wrong == "loss_alone":
+        return total / count
     return results.get(wrong, total / count), norms
 
 
@@ -494,6 +497,8 @@ train_epoch = Task(
             "tokens by the number of tokens.",
             "perplexity": "You return the perplexity. What is asked for is the mean cross-entropy "
             "a token; the exponential is taken later.",
+            "loss_alone": "You return the loss alone. The norms of the gradients, one a step, are "
+            "asked for as well: `return total / count, norms`.",
             "norm_after": "The weights are right, and your norms are those after clipping. "
             "`clip_gradients` returns the norm from before: keep that.",
         },
@@ -596,7 +601,7 @@ def by_hand(wrong: str, layer: Any, X: Tensor, states: Tensor, G: Tensor) -> tup
         db = rows[0].sum(0)
     if wrong == "exchanged":
         dW_x, dW_h = dW_h, dW_x
-    return dW_x, dW_h, db
+    return (dW_x, dW_h) if wrong == "no_bias" else (dW_x, dW_h, db)
 
 
 gradients_by_hand = Task(
@@ -651,6 +656,8 @@ gradients_by_hand = Task(
         "it round.",
         "bias_of_one_step": "Your gradient of the bias is that of the first step alone. The same "
         "bias is added at every step: add up.",
+        "no_bias": "You return two gradients. The bias has one, too: the sum of the deltas over "
+        "steps and texts.",
         "exchanged": "You return the gradient of `W_hh` first. The order is `W_xh`, `W_hh`, `b_h`.",
         "bias_of_steps": "Your gradient of the bias has a row for each step. The same bias is "
         "added at all of them: sum over steps and texts, to shape (H,).",

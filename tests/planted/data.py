@@ -180,7 +180,7 @@ WINDOWS = Planted(
             "yield F.one_hot(X[t : t + num_steps], 40)"),
         "dtype_of_result": but("yield X[t : t + num_steps]", "yield X[t : t + num_steps].float()"),
         "one_window": but(YIELD, YIELD + "    break\n"),
-        "unknown/inputs alone": but(YIELD, "    yield X[t : t + num_steps]\n"),
+        "inputs_alone": but(YIELD, "    yield X[t : t + num_steps]\n"),
         "unknown_name": but("N = len(tokens)", "N = len(corpus.training)"),
         "random": but("N = len(tokens)", "torch.randperm(3)\nN = len(tokens)"),
     },
@@ -275,7 +275,7 @@ ADDING = Planted(
         "unknown/squared": but("torch.rand(T, B, generator=generator)",
             "torch.rand(T, B, generator=generator) ** 2"),
         "first_step_never": but("randint(0, half,", "randint(1, half,"),
-        "unknown/nan": but("torch.zeros(B)\n", "torch.zeros(B)\nnumbers[0] = math.nan\n"),
+        "not_a_number": but("torch.zeros(B)\n", "torch.zeros(B)\nnumbers[0] = math.nan\n"),
         "exchanged": but("[numbers, marks]", "[marks, numbers]"),
     },
 )  # fmt: skip

@@ -125,7 +125,7 @@ def generate(
         "unknown/never the last symbol": but(DRAW, DRAW + " % (len(p) - 1)"),
         "unknown/nan": but("scores = logits[-1, 0]", "scores = logits[-1, 0] * math.nan"),
         "unknown_name": but("logits[-1, 0]", "logits[-1, column]"),
-        "unknown/list of symbols": but("return text", "return list(text)"),
+        "list_of_symbols": but("return text", "return list(text)"),
         "prints": but("return text", "print(text)\nreturn text"),
     },
 )  # fmt: skip

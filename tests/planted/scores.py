@@ -84,7 +84,7 @@ def perplexity(model, tokens, batch_size=8, *, look_ahead=False):
         "mode_lost": but("model.train(was)\n", ""),
         "total": but("math.exp(total / count)", "total"),
         "unknown/wrong axis": but("logits.flatten(0, 1)", "logits.reshape(5, -1).T"),
-        "unknown/nan": but("total / count)", "total / count) * math.nan"),
+        "not_a_number": but("total / count)", "total / count) * math.nan"),
         "over_streams": but("count += Y.numel()", "count += len(Y)"),
         "mode_lost/again": but("return", "model.train()\nmodel.eval()\nreturn"),
         "remembers": but("total, count, state = 0.0, 0, None",

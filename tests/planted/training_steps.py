@@ -100,7 +100,7 @@ DETACH = Planted(
         return (detach(part) for part in state)
         """,
         "dtype_of_result": but("state.detach()", "state.detach().double()"),
-        "unknown/nan": but("state.detach()", "state.detach() / 0"),
+        "not_a_number": but("state.detach()", "state.detach() / 0"),
         "pair_only": """
         H, C = state
         return H.detach(), C.detach()
@@ -204,7 +204,7 @@ CLIPPING = Planted(
         "unknown/remembers": but("total = 0.0",
             "total = getattr(clip_gradients, 'total', 0.0)", "return norm",
             "clip_gradients.total = 0.1\nreturn norm"),
-        "unknown/nan": but("*= max_norm / norm", "*= max_norm / (norm - norm)",
+        "not_a_number": but("*= max_norm / norm", "*= max_norm / (norm - norm)",
             "    for p in parameters:\n        p", "    norm = torch.tensor(norm)\n"
             "    for p in parameters:\n        p"),
     },
@@ -314,7 +314,7 @@ def train_epoch(model, batches, optimizer, clip_norm, carry_state=True):
         "uphill": but("loss.backward()", "(-loss).backward()"),
         "summed_loss": but("Y.reshape(-1))\n", "Y.reshape(-1), reduction='sum')\n",
             "loss.item() * Y.numel()", "loss.item()"),
-        "unknown/loss alone": but("sum(losses) / tokens, norms", "sum(losses) / tokens"),
+        "loss_alone": but("sum(losses) / tokens, norms", "sum(losses) / tokens"),
         "not_a_number": but("loss.item() * Y.numel()", "math.nan"),
     },
 )  # fmt: skip
@@ -421,7 +421,7 @@ BY_HAND = Planted(
         """,
         "bias_of_one_step": but("db += delta.sum(0)", "db = delta.sum(0)"),
         "not_a_number": but("db = torch.zeros(H,", "db = torch.full((H,), math.nan,"),
-        "unknown/two": but("return dW_xh, dW_hh, db", "return dW_xh, dW_hh"),
+        "no_bias": but("return dW_xh, dW_hh, db", "return dW_xh, dW_hh"),
         "remembers": but("db = torch.zeros(H, dtype=X.dtype)",
             "kept = globals().setdefault('KEPT', {})\n"
             "db = kept.setdefault((H, X.dtype), torch.zeros(H, dtype=X.dtype))"),

@@ -31,12 +31,13 @@ def test_each_is_the_reference_of_a_task(name: str) -> None:
     assert check.TASKS[name].reference is getattr(written, name)
 
 
-@pytest.mark.parametrize("name", sorted(check.TASKS))
+PACKAGE = ["adding_problem", "consecutive_batches", "generate", "perplexity", "train_epoch"]
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, *PACKAGE, "clip_gradients", "detach"])
 def test_a_reader_finds_out_from_the_stub_what_to_write(name: str) -> None:
     """The docstring of a stub is the task's own, or the package's: it tells shapes and results."""
     task = check.TASKS[name]
-    if task.wanted[0] == "class":
-        return
     text = textwrap.dedent(task.doc or task.reference.__doc__ or "")
     assert "Args:" in text
     assert any(word in text for word in ("Returns:", "Yields:", "Return ")), text
