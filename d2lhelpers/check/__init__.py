@@ -6,9 +6,11 @@ wrong, by name where the mistake is a known one. `check.gru.hint()` gives the ne
 
 from d2lhelpers.check.copying import copy_gru, copy_layer
 from d2lhelpers.check.core import Task, Verdict, audit
+from d2lhelpers.check.curves import training
 from d2lhelpers.check.data import adding_problem, consecutive_batches, one_hot_product
 from d2lhelpers.check.gated import gru, reset_before
 from d2lhelpers.check.memory import forget_bias, lstm
+from d2lhelpers.check.reader import layer
 from d2lhelpers.check.sampling import generate
 from d2lhelpers.check.scores import f1, mixture, perplexity, share_right, witten_bell
 from d2lhelpers.check.simple import rnn
@@ -33,6 +35,7 @@ __all__ = [
     "generate",
     "gradients_by_hand",
     "gru",
+    "layer",
     "lstm",
     "mixture",
     "one_hot_product",
@@ -43,6 +46,7 @@ __all__ = [
     "rnn",
     "share_right",
     "train_epoch",
+    "training",
     "witten_bell",
 ]
 

@@ -61,6 +61,11 @@ PLACES = {
         "“Sentences of different lengths” in chapter 5",
         "bidirectional-rnn.html#sec-bi-lengths",
     ),
+    "sec-gru-memory": (
+        "“Perplexity on the training text measures memory” in chapter 2",
+        "gru.html#sec-gru-memory",
+    ),
+    "sec-results": ("“Results” in chapter 1", "rnn.html#sec-results"),
     "sec-clipping": ("“Gradient clipping” in chapter 1", "rnn.html#sec-clipping"),
     "sec-language-model": (
         "“A character language model” in chapter 1",
