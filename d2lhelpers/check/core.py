@@ -45,6 +45,8 @@ RANDOM = (
     "Your code draws random numbers, or sets the seed of all others. Nothing is random here: take "
     "it out."
 )
+# Cases that tell why values are wrong, and come before them when a mistake has no name of its own.
+CAUSES = ("mixes_texts", "looks_ahead")
 # What an error of PyTorch's means: its words, the name of the mistake, what the reader is told.
 RAISED = (
     (
@@ -521,7 +523,9 @@ def wrong(task: Task, found: list[Record], differences: list[Difference]) -> Ver
             name,
         )
     valued = [difference for difference in differences if difference.case.mistake is None]
-    first = (valued or differences)[0]
+    causes = [each for each in differences if each.case.mistake in CAUSES and each.found == "yes"]
+    general = [each for each in valued if each.name in GENERAL]
+    first = (general or causes or valued or differences)[0]
     seen = f"With {first.case.given}: {first.text}."
     mistake, says = first.case.mistake, first.case.advice
     if first.name == "":
@@ -530,11 +534,11 @@ def wrong(task: Task, found: list[Record], differences: list[Difference]) -> Ver
                 mistake, says = name, meaning
                 break
     explained = task.explain(first)
-    if mistake is None and (general_one := in_general(first.found, first.expected)):
-        (mistake, says), explained = general_one, ""
+    if mistake is None and (known_in_general := in_general(first.found, first.expected)):
+        (mistake, says), explained = known_in_general, ""
     if first.name in GENERAL:
-        mistake, general = GENERAL[first.name]
-        says = general.format(found=first.found)
+        mistake, meaning = GENERAL[first.name]
+        says = meaning.format(found=first.found)
     says = says or (
         "Your code stops with an error." if first.name == "" else "Something is not yet right."
     )

@@ -157,9 +157,8 @@ def meaning(
             "larger network or learning rate can do it, too.)",
             "sec-windows",
         )
-    says = level(value, levels)
-    near = abs(math.log(value / levels[1])) < 0.15
-    if near:
+    says = level(parts[part][-1], levels).replace("That is", "At the end it is")
+    if len(parts[part]) > 2 and abs(math.log(parts[part][-1] / levels[1])) < 0.1:
         return (
             "no_memory",
             f"{says} That is all that a network without a memory can know: usually the state is "

@@ -34,6 +34,15 @@ AGAIN = (
     "else: it keeps something from the first call. All that it may remember is the state that it "
     "is given and returns."
 )
+MIXES = (
+    "The texts of a batch mix: what your layer returns for the first text changes with the numbers "
+    "of the others. Look for a sum or a mean over the batch, or for a dimension that is taken for "
+    "another; each text has a row of its own."
+)
+AHEAD = (
+    "Your layer reads ahead: the outputs of the first steps change with the inputs of the last "
+    "one. Step `t` may know the inputs up to `t`, and nothing after it."
+)
 MODE = (
     "In evaluation mode and without gradients your layer does something else than in training, "
     "and nothing in it should depend on that."
@@ -208,6 +217,32 @@ def layer_cases(
         layer(mapped(inputs, torch.clone))
         return {"outputs": layer(inputs, state)[0].detach()}
 
+    def changed(program: Any, question: str, where: tuple[Any, ...], seen: tuple[Any, ...]) -> Seen:
+        inputs, state = data(5, 3, D0, H0, torch.float32)
+        other = inputs.clone()
+        other[where] += 1.0
+        results = []
+        for X in (inputs, inputs, other):
+            layer = layer_of(program, D0, H0, torch.float32)
+            with torch.no_grad():
+                result = layer(X.clone(), mapped(state, torch.clone))
+            outputs = result[0] if isinstance(result, tuple) else None
+            if not isinstance(outputs, Tensor) or outputs.shape[:2] != (5, 3):
+                return {}
+            results.append(outputs)
+        one, again, two = results
+        if not one.isfinite().all() or not torch.equal(one, again):
+            return {}  # then the question has no answer
+        return {question: "no" if torch.allclose(one[seen], two[seen], atol=1e-6) else "yes"}
+
+    def mixes(program: Any) -> Seen:
+        rest, first = (slice(None), slice(1, None)), (slice(None), 0)
+        return changed(program, "does the first text depend on the others?", rest, first)
+
+    def ahead(program: Any) -> Seen:
+        last, before = (4,), (slice(0, 4),)
+        return changed(program, "do the first steps depend on the last?", last, before)
+
     def evaluated(program: Any) -> Seen:
         layer = layer_of(program, D0, H0, torch.float32).eval()
         inputs, state = data(5, 3, D0, H0, torch.float32)
@@ -234,6 +269,10 @@ def layer_cases(
         case(3, 4, *sizes[3], True, f64, mistake="dtype", advice=DTYPE),
         case(3, 4, *sizes[3], False, f64, mistake="dtype", advice=DTYPE),
         Case("inputs of shape (5, 3, 4) and a state, the second time", again, "remembers", AGAIN),
+        Case("inputs of shape (5, 3, 4), of which other texts change", mixes, "mixes_texts", MIXES),
+        Case(
+            "inputs of shape (5, 3, 4), of which the last step changes", ahead, "looks_ahead", AHEAD
+        ),
         Case("inputs of shape (5, 3, 4), in evaluation mode", evaluated, "mode", MODE),
         Case("inputs of shape (5, 3, 4) on a GPU (in disguise)", elsewhere, "device", DEVICE),
     ]

@@ -275,7 +275,7 @@ def look(
         outputs = outputs.transpose(0, 1)
     changed = not torch.equal(given.detach(), before)
     seen: Seen = {CHANGED: "inputs" if changed else "nothing", "outputs": outputs.detach()}
-    parts = [part.reshape(part.shape[-2:]) for part in tensors(last)[:count]]
+    parts = [part[0] if len(part) == 1 else part for part in tensors(last)[:count]]
     names = ["the last state"] if len(parts) == 1 else ["the last H", "the last C"]
     seen |= {name: part.detach() for name, part in zip(names, parts, strict=False)}
     if outputs.requires_grad:
@@ -396,7 +396,7 @@ def passed(
     if not count:
         told.append("it returns no state, so that nothing could go on where it ended")
         agree = "Outputs and all gradients agree"
-    else:
+    elif type(theirs) in KINDS and len(list(theirs.parameters())) <= 4:
         H = int(theirs.hidden_size)  # type: ignore[arg-type]
         parts = [numbers(f"start {i}", (B, H), torch.float32) for i in range(count)]
         torchs = [part[None] for part in parts]

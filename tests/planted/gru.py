@@ -199,7 +199,7 @@ WRONG = {
     ),
     "mode": but("outputs.append(H)", "outputs.append(H if self.training else 0.9 * H)"),
     # No name at all.
-    "unknown/reads one step ahead": but("X = inputs[t]", "X = inputs[min(t + 1, T - 1)]"),
+    "looks_ahead": but("X = inputs[t]", "X = inputs[min(t + 1, T - 1)]"),
     "unknown/batch first": but("range(T)", "range(B)")
     .replace("inputs[t]", "inputs[:, t]")
     .replace("zeros(B, h", "zeros(T, h"),
@@ -209,7 +209,7 @@ WRONG = {
     "kind_of_result": but("torch.stack(outputs), H", "outputs, H"),
     "unknown/state of torch": but("(outputs), H", "(outputs), H[None]"),
     "unknown/no default": but("if state is None:", "if False:"),
-    "unknown/mixes the batch": but("R * (H @ W_hh + b_hh)", "R * (H.mean(0) @ W_hh + b_hh)"),
+    "mixes_texts": but("R * (H @ W_hh + b_hh)", "R * (H.mean(0) @ W_hh + b_hh)"),
     "unknown/rounded": but("outputs.append(H)", "outputs.append((H * 1e6).round() / 1e6)"),
     "not_a_number": but("outputs.append(H)", "outputs.append(H / (t - 2) * (t - 2))"),
     "unknown/two mistakes": but("R * (H @ W_hh + b_hh)", "(H @ W_hh)"),

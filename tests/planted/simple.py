@@ -106,7 +106,7 @@ WRONG = {
     "in_place": but("    outputs.append", "    X += 1\n    outputs.append"),
     "random": but("outputs = []", "outputs = []\ntorch.rand(1)"),
     "unknown/the batch as time": but("for X in inputs:", "for X in inputs.transpose(0, 1):"),
-    "unknown/mean of the batch": but("H @ self.W_hh", "H.mean(0, keepdim=True) @ self.W_hh"),
+    "mixes_texts": but("H @ self.W_hh", "H.mean(0, keepdim=True) @ self.W_hh"),
     "unknown/one more step": but("return", "H = torch.tanh(H @ self.W_hh)\nreturn"),
 }
 
