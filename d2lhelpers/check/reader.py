@@ -389,7 +389,7 @@ def passed(
     name: str,
     got: Record,
 ) -> Verdict:
-    """Return the verdict on a layer that is right without a state: does it take one, too?"""
+    """Return the verdict on a layer that is right without a state: whether it takes one, too."""
     told = ([words] if words else []) + ["batch first"] * batch_first
     count = states_in(got.seen)
     agree = "Outputs, last state and all gradients agree"
