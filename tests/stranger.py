@@ -4,8 +4,9 @@
     python tests/stranger.py --oldest    # with the oldest ones that the package allows
 
 A fresh virtual environment in a fresh folder gets a kernel, and then only what the first cell of a
-notebook installs, from a wheel of this checkout. nbval runs the notebooks there and compares. With
-other versions than those of the site numbers may differ in their last digits, so there nothing is
+notebook installs, from a wheel of this checkout. nbval runs the notebooks there and compares, and
+`tests/workbooks.py` runs the workbooks: blank, filled in, with one mistake at a time. With other
+versions than those of the site numbers may differ in their last digits, so there nothing is
 compared: what the cells assert has to hold.
 """
 
@@ -72,9 +73,10 @@ def make_kernel(folder: Path) -> None:
 
 
 def copy_notebooks(folder: Path, source: str, compare: bool) -> None:
-    """Copy the notebooks; their first cell installs from the given source."""
+    """Copy the notebooks and the workbooks; their first cell installs from the given source."""
     (folder / "notebooks").mkdir()
-    for path in sorted((SITE / "notebooks").glob("*.ipynb")):
+    (folder / "workbook").mkdir()
+    for path in sorted((SITE / "notebooks").rglob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         first = notebook.cells[0].source
         address = re.search(r"https://\S+\.zip", first)
@@ -83,7 +85,7 @@ def copy_notebooks(folder: Path, source: str, compare: bool) -> None:
         for cell in notebook.cells:
             if not compare:
                 cell.metadata.pop("tags", None)
-        nbformat.write(notebook, folder / "notebooks" / path.name)
+        nbformat.write(notebook, folder / path.parent.name / path.name)
 
 
 def run_first_cell(folder: Path, source: str) -> NotebookNode:
@@ -132,7 +134,8 @@ def main() -> int:
         options = ["--nbval-lax", "--nbval-kernel-name", "stranger", "--nbval-cell-timeout", "600"]
         workers = ["--numprocesses", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
         command = [sys.executable, "-m", "pytest", *options, *workers, "-c", "/dev/null"]
-        command += ["--rootdir", name, "notebooks"]
+        command += ["--rootdir", name, "notebooks", str(ROOT / "tests" / "workbooks.py")]
+        os.environ |= {"WORKBOOKS": str(folder / "workbook"), "WORKBOOKS_KERNEL": "stranger"}
         return subprocess.run(command, cwd=folder, timeout=4 * LONGEST).returncode
 
 

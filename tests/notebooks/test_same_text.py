@@ -15,6 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from nbformat import NotebookNode
 
 SITE = Path(__file__).parents[2] / "_build" / "html"
 PAGES = sorted(path.stem for path in (SITE / "notebooks").glob("*.ipynb"))
@@ -60,8 +61,7 @@ def page_blocks(page: str) -> list[str]:
     return blocks(article)
 
 
-def notebook_blocks(page: str) -> list[str]:
-    notebook = nbformat.read(SITE / "notebooks" / f"{page}.ipynb", as_version=4)
+def notebook_blocks(notebook: NotebookNode) -> list[str]:
     found = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -87,7 +87,8 @@ def lost(page: list[str], notebook: list[str]) -> list[str]:
 def test_every_block_of_the_page_is_in_the_notebook(page: str) -> None:
     there = page_blocks(page)
     assert len(there) > 10
-    assert lost(there, notebook_blocks(page)) == []
+    notebook = nbformat.read(SITE / "notebooks" / f"{page}.ipynb", as_version=4)
+    assert lost(there, notebook_blocks(notebook)) == []
 
 
 def test_a_block_that_differs_is_found() -> None:

@@ -22,7 +22,10 @@ from course import (
     quiz,
     rules,
     search,
+    tasks,
     typography,
+    workbook,
+    your_turn,
 )
 
 MODULES = (
@@ -39,7 +42,10 @@ MODULES = (
     quiz,
     rules,
     search,
+    tasks,
     typography,
+    workbook,
+    your_turn,
 )
 
 

@@ -81,13 +81,21 @@ def plain_notebook(
     assert app.env is not None
     notebook = executed_notebook(app.env, page)
     site = repository.site if repository else None
+    notebook.cells = PlainPage(app.env, page, site).cells(document, notebook)
+    return published(app, page, notebook, repository)
+
+
+def published(
+    app: Sphinx, page: str, notebook: nbformat.NotebookNode, repository: Repository | None
+) -> nbformat.NotebookNode:
+    """Return a notebook made of a page with all that it needs elsewhere: installation, credit."""
     install = new_code_cell(install_cell(repository.archive if repository else None))
     install.metadata["cellView"] = "form"  # Colab shows its title alone
     head = f"By {app.config.author}. {LICENSES}"
-    if site:
-        head = f"This is a page of [{app.config.html_title}]({site}{page}.html). {head}"
-    cells = PlainPage(app.env, page, site).cells(document, notebook)
-    notebook.cells = [install, new_markdown_cell(f"*{head}*"), *cells]
+    if repository:
+        link = f"[{app.config.html_title}]({repository.site}{page}.html)"
+        head = f"This is a page of {link}. {head}"
+    notebook.cells = [install, new_markdown_cell(f"*{head}*"), *notebook.cells]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # they are drawn at random, and two builds should agree
     closed = [c for c in notebook.cells if c.metadata.get("jp-MarkdownHeadingCollapsed")]

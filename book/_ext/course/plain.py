@@ -56,17 +56,7 @@ class PlainPage:
     ) -> list[nbformat.NotebookNode]:
         """Return the cells of the page; code and outputs come from the executed notebook."""
         self.executed = executed
-        cells: list[nbformat.NotebookNode] = []
-        text: nbformat.NotebookNode | None = None  # the cell that grows
-        for block in self.blocks(document):
-            if not isinstance(block, str):
-                text = None
-                cells.append(block)
-            elif text is None or block.startswith("#"):  # a heading begins a cell
-                text = new_markdown_cell(block)
-                cells.append(text)
-            else:
-                text.source += f"\n\n{block}"
+        cells = self.grouped(self.blocks(document))
         lost = [
             c for c in executed.cells if c.cell_type == "code" and not any(c is d for d in cells)
         ]
@@ -75,6 +65,21 @@ class PlainPage:
                 f"{self.page}: the cell that begins {lost[0].source[:50]!r} is not on the page, "
                 "and so not in the notebook, where later cells may need it: tag it hide-cell"
             )
+        return cells
+
+    def grouped(self, blocks: Iterable[Block]) -> list[nbformat.NotebookNode]:
+        """Return blocks as cells: text that stands together is one, a heading begins one."""
+        cells: list[nbformat.NotebookNode] = []
+        text: nbformat.NotebookNode | None = None  # the cell that grows
+        for block in blocks:
+            if not isinstance(block, str):
+                text = None
+                cells.append(block)
+            elif text is None or block.startswith("#"):
+                text = new_markdown_cell(block)
+                cells.append(text)
+            else:
+                text.source += f"\n\n{block}"
         return cells
 
     def fail(self, node: nodes.Node) -> ExtensionError:
@@ -242,7 +247,12 @@ class PlainPage:
         return self.texts(nodes.container("", *(c.deepcopy() for c in node.children[first:])))
 
     def section(self, node: nodes.section) -> list[Block]:
-        """Return a section with its heading, numbered as on the site."""
+        """Return a section with its heading."""
+        rest = [block for child in node.children[1:] for block in self.blocks(child)]
+        return [self.heading(node), *rest]
+
+    def heading(self, node: nodes.section) -> str:
+        """Return the heading of a section, numbered as on the site."""
         level, parent = 0, node
         while isinstance(parent, nodes.section):
             level, parent = level + 1, parent.parent
@@ -250,9 +260,7 @@ class PlainPage:
         anchor = "" if level == 1 else "#" + node["ids"][0]
         number = dotted(numbers.get(anchor, ()))
         title = self.line(node[0])
-        heading = f"{'#' * level} {number + '. ' if number else ''}{title}"
-        rest = [block for child in node.children[1:] for block in self.blocks(child)]
-        return [heading, *rest]
+        return f"{'#' * level} {number + '. ' if number else ''}{title}"
 
     def number(self, kind: str, node: nodes.Element) -> str:
         """Return the number of an equation, a figure or an exercise, nothing if it has none."""
