@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page
 from test_plain import NOTEBOOKS, WITHOUT_EXERCISES, raw
+from test_workbooks import WORKBOOKS
 
 pytestmark = pytest.mark.xdist_group("one JupyterLab for all")
 LAB = Path(sys.prefix) / "jupyterlab" / "bin" / "jupyter-lab"  # put there by the Makefile
@@ -42,8 +43,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             f"JupyterLab is not in {LAB}: run `make test`, which installs it", pytrace=False
         )
     folder = tmp_path_factory.mktemp("lab")
-    for path in NOTEBOOKS:
-        shutil.copy(path, folder)
+    (folder / "workbook").mkdir()
+    for path in [*NOTEBOOKS, *WORKBOOKS]:
+        shutil.copy(path, folder / "workbook" if path in WORKBOOKS else folder)
     nbformat.write(faulty(), folder / "faulty.ipynb")
     settings = folder / ".settings"
     for name, values in SETTINGS.items():
@@ -217,6 +219,22 @@ def test_nothing_went_wrong(opened: Opened) -> None:
     links = opened.page.locator(".jp-RenderedMarkdown a[href]:not(.jp-InternalAnchorLink)")
     for link in links.evaluate_all("all => all.map(e => e.getAttribute('href'))"):
         assert link.startswith(("https://", "http://"))
+
+
+@pytest.mark.parametrize("path", WORKBOOKS, ids=lambda path: path.stem)
+def test_a_workbook_is_shown_whole(browser: Browser, lab: str, path: Path) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened = Opened(page, f"{lab}/doc/tree/workbook/{path.name}?reset", path)
+    test_every_text_is_rendered(opened)
+    assert page.locator("mjx-container").count() == opened.formulas > 0
+    assert page.locator("mjx-merror, mjx-container [data-mjx-error]").count() == 0
+    images = page.locator(".jp-OutputArea-output img")
+    drawn = sum(bool(cell.get("outputs")) for cell in opened.notebook.cells)
+    widths = images.evaluate_all("all => all.map(e => e.complete ? e.naturalWidth : 0)")
+    assert len(widths) == drawn
+    assert min(widths, default=101) > 100
+    test_nothing_went_wrong(opened)
+    page.close()
 
 
 def test_faults_are_noticed(browser: Browser, lab: str, tmp_path: Path) -> None:
