@@ -91,6 +91,8 @@ def add_head(
         context["docstitle"] = app.config.course_subtitle
     elif str(app.config.html_title).casefold() in title.casefold():
         context["docstitle"] = ""
+    # Above the contents stands the name of the course, whatever follows the title of the page.
+    context["theme_logo"] = {**context.get("theme_logo", {}), "text": str(app.config.html_title)}
     description = describe(app, page, document) or f"{title}: {app.config.html_title}"
     named = {"description": description}
     shared = {"og:title": title, "og:description": description, "og:type": "article"}
