@@ -7,6 +7,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,11 @@ def book(site: Path, tmp_path_factory: pytest.TempPathFactory) -> PdfReader:
     """The whole book. That it is made at all says that nothing in it is wider than a sheet."""
     target = tmp_path_factory.mktemp("paper") / PDF
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    sheets = paper.make_pdf(site, target, list(paper.pages(toc)), "The title", "the authors")
+    names = list(paper.pages(toc))
+    # In a thread of its own: Playwright runs once in each, and the tests' browser has this one.
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(paper.make_pdf, site, target, names, "The title", "the authors")
+        sheets = made.result(timeout=500)
     reader = PdfReader(target)
     assert len(reader.pages) == sheets > 100
     return reader
