@@ -11,11 +11,15 @@ from sphinx.application import Sphinx
 from course import (
     accessible,
     assets,
+    bundle,
     cache,
+    code,
     downloads,
     execution,
     findable,
+    fold,
     front,
+    images,
     launch,
     notebooks,
     previews,
@@ -31,11 +35,15 @@ from course import (
 MODULES = (
     accessible,
     assets,
+    bundle,
     cache,
+    code,
     downloads,
     execution,
     findable,
+    fold,
     front,
+    images,
     launch,
     notebooks,
     previews,
@@ -54,7 +62,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     for module in MODULES:
         module.setup(app)
     here = Path(__file__).parent
-    sources = sorted([*here.glob("*.py"), *(here.parents[1] / "_static").glob("*.*")])
+    sources = sorted([*here.glob("*.py"), *here.glob("templates/*")])
     return {
         # With a new one Sphinx makes all pages again, which it would not for these files.
         "env_version": hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest(),
