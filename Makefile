@@ -7,13 +7,18 @@
 # make pdf     the whole book as one PDF       make zip     the site in one file, to read offline
 # make study   all long studies anew; STUDY=long_lag: one of them
 # make devices speed of this machine's device: every chapter, every layer
+# make lighthouse  what Google's auditor says of each page, on a phone
 # make update  pin the newest versions that go together     make licences  what the packages may be used under
 
 PYTHON ?= python3
 VENV ?= .venv
 KATEX := 0.16.22# the version inside sphinxcontrib-katex 0.9.11
+PURGECSS := 8.0.0# leaves of the style sheets the rules in use
+ESBUILD := 0.28.2# joins and minifies style sheets and scripts
+LIGHTHOUSE := 13.5.0# apart, for it is large: only `make lighthouse` needs it
 JUPYTERLAB := 4.6.6# apart, for its dependencies would slow each build by a second and a half
 LAB := $(VENV)/jupyterlab
+LH := $(VENV)/lighthouse
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PORT ?= 8000
@@ -23,7 +28,7 @@ STUDY ?= $(filter-out record devices,$(basename $(notdir $(wildcard book/_studie
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study devices update licences clean
+.PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study devices lighthouse update licences clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -82,6 +87,9 @@ update: $(INSTALLED)
 licences: $(INSTALLED)
 	$(BIN)/pip-licenses --order license --ignore-packages d2lhelpers
 
+lighthouse: site $(LH)/installed
+	$(BIN)/python tests/lighthouse.py $(LH)/node_modules/.bin/lighthouse
+
 clean:
 	rm -rf _build
 
@@ -90,11 +98,16 @@ $(LAB)/installed: Makefile | $(INSTALLED)
 	$(LAB)/bin/python -m pip install --quiet --disable-pip-version-check jupyterlab==$(JUPYTERLAB)
 	@touch $@
 
+$(LH)/installed: Makefile | $(INSTALLED)
+	$(BIN)/npm install --silent --no-save --no-fund --no-audit --prefix $(LH) lighthouse@$(LIGHTHOUSE)
+	@touch $@
+
 $(INSTALLED): requirements.txt constraints.txt pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is too old: the book needs Python 3.11 or newer; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt -e .
-	$(BIN)/npm install --silent --no-save --no-fund --no-audit --prefix $(VENV) katex@$(KATEX)
+	$(BIN)/npm install --silent --no-save --no-fund --no-audit --prefix $(VENV) \
+	  katex@$(KATEX) purgecss@$(PURGECSS) esbuild@$(ESBUILD)
 	@touch $@

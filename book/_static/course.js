@@ -4,7 +4,6 @@ const clicks = { "window.print()": () => print(), "toggleFullScreen()": () => to
 for (const button of document.querySelectorAll("[data-click]")) {
   button.addEventListener("click", clicks[button.dataset.click]);
 }
-document.querySelector(".bd-search-container input")?.focus();
 
 // What is wider than the page scrolls inside itself: its edge fades where there is more, and the
 // keyboard reaches it. The theme lets it reach code and tables.
@@ -58,6 +57,8 @@ for (const button of copies) {
   button.setAttribute("aria-label", "Copy this code");
   button.setAttribute("aria-description", "The arrow keys lead to other code.");
   button.addEventListener("focus", () => stopAt(button));
+  // Whoever has copied is where they were; the script that copies moves the focus away.
+  button.addEventListener("click", () => setTimeout(() => button.focus({ preventScroll: true })));
   button.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;

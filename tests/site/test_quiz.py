@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page
-from visits import COLOURS, ROOT, SITE, chapters, one_at_a_time, open_page
+from visits import COLOURS, ROOT, SITE, chapters, one_at_a_time, open_page, until
 
 QUESTION_BYTES, SCRIPT_BYTES = 1536, 8192
 PAGES = [
@@ -437,7 +437,7 @@ def test_questions_are_numbered_and_named(page: Page, site: Path) -> None:
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_answered_questions_are_accessible(page: Page, mode: str) -> None:
     page.emulate_media(color_scheme=mode, reduced_motion="reduce")  # type: ignore[arg-type]
-    page.wait_for_function(f"document.documentElement.dataset.theme === '{mode}'")
+    until(page, f"document.documentElement.dataset.theme === '{mode}'")
     # In turn: checked, right or wrong, chosen only, and left alone.
     page.locator("form.quiz").evaluate_all(
         """forms => forms.forEach((form, i) => {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Browser, BrowserContext
+from serve import POLICY
 from test_pages import missing_icons
-from visits import SITE, chapters, open_page, pages
+from visits import SITE, chapters, open_page, pages, until
 
 
 class Links(HTMLParser):
@@ -104,20 +107,162 @@ def test_a_chapter_can_be_downloaded_as_a_notebook(context: BrowserContext, serv
 
 def test_a_solution_opens_by_keyboard(context: BrowserContext, server: str) -> None:
     page = open_page(context, server + "book/rnn.html").page
-    solution = page.locator(".solution.dropdown").first
-    text, button = solution.locator("section p").first, solution.locator("button.toggle-button")
+    solution = page.locator("details.solution").first
+    text, title = solution.locator("section p").first, solution.locator("summary")
+    assert title.inner_text().startswith("Solution to Exercise 1.1 (")
+    assert title.locator("a").count() == 0
     assert not text.is_visible()
-    assert button.get_attribute("aria-expanded") == "false"
-    button.focus()
+    title.focus()
     page.keyboard.press("Enter")
     text.wait_for()
-    assert button.get_attribute("aria-expanded") == "true"
+    titles = page.locator("details.solution > summary").all_inner_texts()
+    assert len(set(titles)) == len(titles) == page.locator(".exercise").count()
+
+
+def test_the_code_of_a_drawing_opens_below_it(context: BrowserContext, server: str) -> None:
+    page = open_page(context, server + "book/rnn.html").page
+    fold = page.locator("details.code-fold").first
+    summary, code = fold.locator("summary"), fold.locator("pre")
+    figure = page.locator("div.cell:has(details.code-fold) figure").first
+    below, above = summary.bounding_box(), figure.bounding_box()
+    assert below is not None
+    assert above is not None
+    assert below["y"] >= above["y"] + above["height"]
+    assert below["height"] < 40
+    assert summary.inner_text() == "Show the code that draws this"
+    assert not code.is_visible()
+    summary.click()
+    code.wait_for()
+    assert summary.inner_text() == "Hide the code"
+
+
+def test_code_is_copied_by_mouse_and_keyboard(context: BrowserContext, server: str) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(context, server + "book/rnn.html").page
+    # A line that breaks on a phone is one line all the same, copied or selected.
+    page.set_viewport_size({"width": 390, "height": 844})
+    block = page.locator("div.cell_input pre:has(.long):visible").first
+    written = block.evaluate("e => e.textContent.trimEnd()")
+    block.hover()
+    block.locator("xpath=..").locator("button.copybtn").click()
+    assert page.evaluate("navigator.clipboard.readText()") == written
+    block.evaluate("e => getSelection().selectAllChildren(e)")
+    assert page.evaluate("getSelection().toString().trimEnd()") == written
+    # The keyboard stops once a section, and the arrows lead on.
+    stops = """() => [...document.querySelectorAll("button.copybtn")].filter(e => e.tabIndex === 0)
+      .map(e => e.closest("article > section > section")?.id)"""
+    sections = page.evaluate(stops)
+    assert len(set(sections)) == len(sections) < page.locator("button.copybtn").count() / 2
+    buttons = page.locator("button.copybtn:visible")
+    buttons.nth(0).focus()
+    page.keyboard.press("ArrowDown")
+    assert buttons.nth(1).evaluate("e => e === document.activeElement && e.tabIndex === 0")
+    page.keyboard.press("Enter")
+    written = buttons.nth(1).evaluate("e => e.parentElement.querySelector('pre').textContent")
+    assert page.evaluate("navigator.clipboard.readText()") == written.rstrip("\n")
+    page.keyboard.press("ArrowUp")
+    assert buttons.nth(0).evaluate("e => e === document.activeElement")
+
+
+def test_the_buttons_of_the_header_work(context: BrowserContext, server: str) -> None:
+    page = open_page(context, server + "book/rnn.html").page
+    page.evaluate("window.print = () => { window.printed = true; }")
+    page.get_by_role("button", name="Download this page").click()
+    page.locator("[data-click='window.print()']").click()
+    assert page.evaluate("window.printed")
+    page.locator("[data-click='toggleFullScreen()']").click()
+    until(page, "document.fullscreenElement !== null")
+    done = "[data-click='window.print()'], [data-click='toggleFullScreen()']"
+    assert page.locator(f"[data-click]:not({done}), [onclick]").count() == 0
+
+
+@pytest.mark.parametrize("path", pages())
+def test_no_script_stands_in_a_page(site: Path, path: str) -> None:
+    text = (site / path).read_text(encoding="utf-8")
+    assert re.findall(r"<script(?![^>]* src=)[^>]*>", text) == []
+    assert re.findall(r'<[^>]+\son[a-z]+="', text) == []
+    assert f'http-equiv="Content-Security-Policy" content="{POLICY}"' in text
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_first_paint_has_the_readers_mode(
+    browser: Browser, server: str, mode: Literal["light", "dark"], scripts: bool
+) -> None:
+    context = browser.new_context(color_scheme=mode, java_script_enabled=scripts)
+    page = context.new_page()
+    if scripts:  # all that would come after the first paint does not come
+        page.route("**/site.js*", lambda route: route.abort())
+    page.goto(server + "book/rnn.html")
+    grounds, words = {}, {}
+    for name in ("body", "div.cell_input pre"):
+        style = page.locator(name).first.evaluate(
+            "e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]"
+        )
+        grounds[name], words[name] = (
+            sum(int(value) for value in re.findall(r"\d+", colour)[:3]) for colour in style
+        )
+    for name in grounds:
+        dark, light = sorted((grounds[name], words[name]))
+        assert light - dark > 400, (grounds, words)
+        assert (grounds[name] == dark) == (mode == "dark"), (grounds, words)
+    context.close()
+
+
+def test_lines_of_code_break_on_a_phone(context: BrowserContext, server: str) -> None:
+    page = open_page(context, server + "book/rnn.html").page
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    wide, broken = page.evaluate(
+        """() => {
+          const blocks = [...document.querySelectorAll("div.cell_input pre")];
+          // Of a broken line, no part begins further left than two characters behind its first.
+          const off = [...document.querySelectorAll("div.cell_input .long")].filter(line => {
+            const range = document.createRange();
+            range.selectNodeContents(line);
+            const boxes = [...range.getClientRects()].filter(box => box.width > 1);
+            const left = boxes[0].left;
+            return boxes.some(box => box.top > boxes[0].bottom - 2 && box.left < left + 10);
+          });
+          return [blocks.filter(e => e.scrollWidth > e.clientWidth).length,
+            off.map(e => e.textContent)];
+        }"""
+    )
+    assert (wide, broken) == (0, [])
+
+
+def test_what_scrolls_sideways_shows_it(context: BrowserContext, server: str) -> None:
+    page = open_page(context, server + "book/rnn.html").page
+    page.set_viewport_size({"width": 360, "height": 800})
+    equation = page.locator(".katex-display.more-right").first
+    equation.wait_for()
+    assert "gradient" in equation.evaluate("e => getComputedStyle(e).maskImage")
+    assert page.locator(".katex-display.more-left").count() == 0
+    equation.focus()
+    assert equation.evaluate("e => getComputedStyle(e).maskImage") == "none"
+    element = equation.element_handle()
+    element.evaluate("e => { e.scrollLeft = e.scrollWidth }")
+    until(page, "e => e.matches('.more-left:not(.more-right)')", element)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    until(page, "e => !e.matches('.more-left, .more-right, [tabindex]')", element)
+
+
+@pytest.mark.parametrize("path", chapters())
+def test_text_and_code_have_one_right_edge(context: BrowserContext, server: str, path: str) -> None:
+    page = open_page(context, server + path).page
+    edges = page.evaluate(
+        """() => [...document.querySelectorAll(
+          "article > section > p, article > section > section > :is(p, div.cell, figure, form)"
+        )].filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().right)"""
+    )
+    assert edges
+    assert max(edges) - min(edges) < 1
 
 
 def test_paper_is_white(context: BrowserContext, server: str) -> None:
     page = open_page(context, server + "book/notation.html").page  # a chapter takes long
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    until(page, "document.documentElement.dataset.theme === 'dark'")
     page.evaluate(
         """() => addEventListener("beforeprint", () => {
           window.printed = getComputedStyle(document.body).backgroundColor;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,14 @@ class Visit:
     messages: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
+
+
+def until(page: Page, condition: str, argument: object = None, seconds: float = 30) -> None:
+    """Wait for a condition in a page. Playwright's own way would need `eval` in the page."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < end, f"still not so: {condition}"
+        page.wait_for_timeout(20)
 
 
 def open_page(context: BrowserContext, url: str) -> Visit:

@@ -54,8 +54,10 @@ ICON = re.compile(r"[\ue000-\uf8ff]|(?<=\\)[ef][0-9a-f]{3}\b")  # a sign in `con
 
 def shared(builder: StandaloneHTMLBuilder) -> tuple[list[str], list[str]]:
     """Return the style sheets and the scripts of every page, as paths in the site, in order."""
-    styles = [str(sheet.filename) for sheet in builder._orig_css_files if not plain_link(sheet)]
-    scripts = [str(script.filename) for script in builder._orig_js_files if classic(script)]
+    sheets = sorted(builder._orig_css_files, key=lambda sheet: sheet.priority)
+    files = sorted(builder._orig_js_files, key=lambda script: script.priority)
+    styles = [str(sheet.filename) for sheet in sheets if not plain_link(sheet)]
+    scripts = [str(script.filename) for script in files if classic(script)]
     return (
         [*THEME_STYLES, *(name for name in styles if name not in THEME_STYLES)],
         [*scripts, *THEME_SCRIPTS],
@@ -99,6 +101,18 @@ def load_bundle(
     context["script_files"] = kept
 
 
+def source(app: Sphinx, name: str) -> Path:
+    """Return where a file of the site comes from: this book's own folder, or else the site.
+
+    Sphinx copies a file of the book only when it has a page to write.
+    """
+    for folder in app.config.html_static_path:
+        path = Path(app.confdir, folder, *Path(name).parts[1:])
+        if path.is_file() and not path.is_relative_to(sys.prefix):
+            return path
+    return Path(app.outdir, name)
+
+
 def names(site: Path, scripts: Iterable[Path]) -> set[str]:
     """Return all words in the tags of the pages and anywhere in the scripts."""
     found: set[str] = set()
@@ -125,8 +139,7 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     if app.builder.name != "html":
         return
     site, static = Path(app.outdir), Path(app.outdir) / "_static"
-    own = [Path(app.confdir, folder) for folder in app.config.html_static_path]
-    styles, scripts = ([site / name for name in names] for names in shared(app.builder))
+    styles, scripts = ([source(app, name) for name in names] for names in shared(app.builder))
     words, page_signs = names(site, scripts), signs(site)
     first = static / "mode.js"
     task: dict[str, Any] = {
@@ -135,17 +148,13 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
         "sheet": str(static / "site.css"),
         "scripts": {
             str(static / "site.js"): [
-                {
-                    "path": str(path),
-                    "own": any((folder / path.relative_to(static)).is_file() for folder in own),
-                }
-                for path in scripts
+                {"path": str(path), "own": not path.is_relative_to(static)} for path in scripts
             ],
             str(first): [{"path": str(HERE / "mode.js"), "own": True}],
         },
     }
     made = [static / "site.css", static / "site.js", first]
-    sources = [*styles, *scripts, HERE / "bundle.py", HERE / "bundle.js", HERE / "mode.js"]
+    sources = [*styles, *scripts, *(HERE / name for name in ("bundle.py", "bundle.js", "mode.js"))]
     state = json.dumps([task, sorted(page_signs)]).encode()
     key = hashlib.sha256(state + b"".join(path.read_bytes() for path in sources)).hexdigest()
     note = Path(app.doctreedir) / "bundle.txt"
@@ -153,7 +162,7 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
         run_node(task)
         keep_signs(static, page_signs)
         note.write_text(key)
-    drop(static, [*styles, *scripts])
+    drop(static)
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:8] for path in made}
     mark(site, lambda loaded: f"{loaded[1]}{loaded[2]}?v={digests[loaded[2]]}")
 
@@ -196,10 +205,9 @@ def keep_signs(static: Path, page_signs: set[str]) -> None:
     sheet.write_text(FONT.sub(small, text), encoding="utf-8")
 
 
-def drop(static: Path, bundled: Iterable[Path]) -> None:
-    """Remove what no page loads: the files that are in the bundle now, and the theme's spares."""
-    spares = [*static.rglob("*.map"), *static.rglob("*.LICENSE.txt")]
-    for path in (*bundled, *spares, static / "scripts" / "fontawesome.js"):
+def drop(static: Path) -> None:
+    """Remove what is large, and no page loads."""
+    for path in (*static.rglob("*.map"), *static.glob("scripts/fontawesome.js*")):
         path.unlink(missing_ok=True)
 
 
