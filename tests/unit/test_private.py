@@ -7,6 +7,7 @@ else, or nothing: a global that nobody reads any more, a rule of css that is wri
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from types import CodeType
@@ -14,10 +15,15 @@ from typing import Any
 
 import jupyter_cache.executors.utils
 import myst_nb.core.read
+import pydata_sphinx_theme
+import pygments.formatters.html
 import pytest
+import sphinx.builders.html
 import sphinx_exercise.directive
+import sphinx_exercise.post_transforms
 import sphinxcontrib.katex as katex
-from course import accessible, assets
+from course import accessible, assets, bundle
+from myst_nb.sphinx_ import HideInputCells
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
@@ -53,29 +59,40 @@ def katex_server() -> bool:
     )
 
 
-def style() -> str:
-    """The style sheet of the theme, as it is installed."""
-    return (assets.THEME / assets.STYLES).read_text(encoding="utf-8")
+def theme_files() -> bool:
+    """What the theme's pages load by themselves is what the bundle takes their place of."""
+    template = (bundle.THEME / "webpack-macros.html").read_text(encoding="utf-8")
+    loaded = set(re.findall(r"pathto\('(_static/[^']+)'", template))
+    mine = {*bundle.THEME_STYLES, *bundle.THEME_SCRIPTS}
+    return loaded == mine | {"_static/scripts/fontawesome.js"}
 
 
-def icons() -> bool:
-    """The rules of the icons are found, and nearly all have their glyph; some have a letter."""
-    rules = [rule[0] for rule in assets.ICON_RULE.finditer(style())]
-    return sum(assets.GLYPH.search(rule) is not None for rule in rules) > 1000
-
-
-def fonts() -> bool:
-    """Each font of the style sheet is one that lies there."""
-    found = {path.rpartition("/")[2] for path in assets.FONT_SOURCE.findall(style())}
-    return (
-        found == {path.stem for path in (assets.THEME / assets.ICON_FONTS).glob("fa-*.ttf")} > set()
+def blocks() -> bool:
+    """The templates have the blocks that this book's templates fill in another way."""
+    layout = (bundle.THEME.parent / "layout.html").read_text(encoding="utf-8")
+    search = (bundle.THEME.parent / "search.html").read_text(encoding="utf-8")
+    return all(f"block {name}" in layout for name in ("css", "scripts_end")) and all(
+        f"block {name}" in search for name in ("docs_body", "scripts")
     )
 
 
-def icon_script() -> bool:
-    """The page loads the icons by a script of this form."""
-    template = (assets.THEME / "webpack-macros.html").read_text(encoding="utf-8")
-    return len(assets.ICON_SCRIPT.findall(template)) == 1
+def fonts() -> bool:
+    """Each font of the style sheets is one that lies there, to be cut."""
+    sheets = (bundle.THEME / "styles/pydata-sphinx-theme.css", assets.KATEX / "katex.min.css")
+    names = {name for path in sheets for _, name in bundle.FONT.findall(path.read_text())}
+    there = {path.stem for folder in bundle.FONTS for path in folder.glob("*.ttf")}
+    return len(names) > 10 and names <= there | {"fa-v4compatibility"}
+
+
+def page_name() -> bool:
+    """The theme adds the one script to a page that is left out."""
+    source = inspect.getsource(pydata_sphinx_theme.update_and_remove_templates)
+    return bundle.PAGE_NAME.search(source.replace("{pagename}", "name")) is not None
+
+
+def solution_titles() -> bool:
+    """A solution begins with its title."""
+    return "children[0]" in inspect.getsource(sphinx_exercise.post_transforms)
 
 
 def repeated_ids() -> bool:
@@ -85,6 +102,8 @@ def repeated_ids() -> bool:
         {"exercise-content", "solution-content"} == {ids[0] for ids in accessible.REPEATED_IDS}
     )
 
+
+HIDDEN = inspect.getsource(HideInputCells)
 
 # The package, what is used of it, where, and whether it is there.
 PRIVATE: list[tuple[str, str, str, Callable[[], bool]]] = [
@@ -99,9 +118,25 @@ PRIVATE: list[tuple[str, str, str, Callable[[], bool]]] = [
         "assets.py",
         lambda: takes(katex.KaTeXServer.build_command, "socket"),
     ),
-    ("pydata-sphinx-theme", "the css rule of an icon", "assets.py", icons),
-    ("pydata-sphinx-theme", "the css source of a font of icons", "assets.py", fonts),
-    ("pydata-sphinx-theme", "the script of the icons", "assets.py", icon_script),
+    ("pydata-sphinx-theme", "the files of every page", "bundle.py", theme_files),
+    ("pydata-sphinx-theme", "the blocks of its templates", "templates/", blocks),
+    ("pydata-sphinx-theme", "the fonts", "bundle.py", fonts),
+    ("pydata-sphinx-theme", "the name of a page in a script", "bundle.py", page_name),
+    *(
+        ("sphinx", name, "bundle.py", lambda name=name: reads(sphinx.builders.html, name))
+        for name in ("_orig_css_files", "_orig_js_files")
+    ),
+    *(
+        ("pygments", name, "code.py", lambda name=name: reads(pygments.formatters.html, name))
+        for name in ("_get_css_classes", "_format_lines")
+    ),
+    (
+        "myst-nb",
+        "HideCodeCellNode",
+        "fold.py",
+        lambda: {"prompt_show", "prompt_hide"} <= {*re.findall(r"prompt_\w+", HIDDEN)},
+    ),
+    ("sphinx-exercise", "the title of a solution", "fold.py", solution_titles),
     ("sphinx-exercise", "the ids of exercises and solutions", "accessible.py", repeated_ids),
     (
         "sphinx",

@@ -142,14 +142,16 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     styles, scripts = ([source(app, name) for name in names] for names in shared(app.builder))
     words, page_signs = names(site, scripts), signs(site)
     first = static / "mode.js"
+
+    def listed(paths: list[Path]) -> list[dict[str, Any]]:
+        return [{"path": str(path), "own": not path.is_relative_to(static)} for path in paths]
+
     task: dict[str, Any] = {
-        "styles": [str(path) for path in styles],
+        "styles": listed(styles),
         "words": " ".join(sorted(words)),
         "sheet": str(static / "site.css"),
         "scripts": {
-            str(static / "site.js"): [
-                {"path": str(path), "own": not path.is_relative_to(static)} for path in scripts
-            ],
+            str(static / "site.js"): listed(scripts),
             str(first): [{"path": str(HERE / "mode.js"), "own": True}],
         },
     }
