@@ -29,7 +29,6 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
-from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 HERE = Path(__file__).parent
@@ -101,14 +100,19 @@ def load_bundle(
     context["script_files"] = kept
 
 
+def own_folders(app: Sphinx) -> list[Path]:
+    """Return the folders of this book's own files; extensions add theirs to the same setting."""
+    folders = [Path(app.confdir, folder).resolve() for folder in app.config.html_static_path]
+    return [folder for folder in folders if not folder.is_relative_to(sys.prefix)]
+
+
 def source(app: Sphinx, name: str) -> Path:
     """Return where a file of the site comes from: this book's own folder, or else the site.
 
     Sphinx copies a file of the book only when it has a page to write.
     """
-    for folder in app.config.html_static_path:
-        path = Path(app.confdir, folder, *Path(name).parts[1:])
-        if path.is_file() and not path.is_relative_to(sys.prefix):
+    for folder in own_folders(app):
+        if (path := folder.joinpath(*Path(name).parts[1:])).is_file():
             return path
     return Path(app.outdir, name)
 
@@ -140,7 +144,8 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
         return
     site, static = Path(app.outdir), Path(app.outdir) / "_static"
     styles, scripts = ([source(app, name) for name in names] for names in shared(app.builder))
-    words, page_signs = names(site, scripts), signs(site)
+    apart = [path for folder in own_folders(app) for path in folder.rglob("*.js")]
+    words, page_signs = names(site, [*scripts, *apart]), signs(site)
     first = static / "mode.js"
 
     def listed(paths: list[Path]) -> list[dict[str, Any]]:
@@ -222,13 +227,7 @@ def mark(site: Path, address: Callable[[re.Match[str]], str]) -> None:
             page.write_text(marked, encoding="utf-8")
 
 
-def use_templates(app: Sphinx, config: Config) -> None:
-    """Let this extension's templates come before the theme's of the same name."""
-    config.templates_path.insert(0, str(HERE / "templates"))
-
-
 def setup(app: Sphinx) -> None:
     """Run after the theme has added to a page what it wants, and when all pages are written."""
-    app.connect("config-inited", use_templates)
     app.connect("html-page-context", load_bundle, priority=950)
     app.connect("build-finished", bundle, priority=900)
