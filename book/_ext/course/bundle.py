@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import logging
 import os
 import re
 import subprocess
@@ -47,6 +48,8 @@ TAG = re.compile(r"<[a-zA-Z][^>]*>")
 WORD = re.compile(r"[\w-]+")
 # The bundle as a page loads it, and the mark that makes a browser fetch a new one.
 LOADED = re.compile(r'(?<=")([^"]*_static/)(site\.css|site\.js|mode\.js)(\?v=\w+)?(?=")')
+# KaTeX's fonts are dated 1904, of which this library warns.
+logging.getLogger("fontTools").setLevel(logging.ERROR)
 FONT = re.compile(r"url\(\"?([^()\"]*/([\w-]+)\.(?:woff2?|ttf))\"?\)(?:\s*format\(\"[^\"]*\"\))?")
 ICON = re.compile(r"[\ue000-\uf8ff]|(?<=\\)[ef][0-9a-f]{3}\b")  # a sign in `content`, or its number
 
