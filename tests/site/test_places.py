@@ -28,8 +28,9 @@ def test_a_place_is_called_and_found_as_the_table_says(label: str) -> None:
     elif label.startswith("ex-"):
         assert anchor == label
         assert f'id="{label}"' in page, "no such exercise"
-        number = re.search(rf'href="#{label}">(?:<span[^>]*>)?\s*Exercise ([\d.]+)', page)
-        assert number, "no link to the exercise tells its number"
+        title = r'\s*<p class="admonition-title">(?:<span[^>]*>)?\s*Exercise ([\d.]+)'
+        number = re.search(rf'id="{label}">{title}', page)
+        assert number, "the exercise has no number"
         assert called == f"exercise {number[1]}"
     else:
         assert anchor == label
