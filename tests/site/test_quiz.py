@@ -414,13 +414,18 @@ def test_rubbish_in_the_storage_does_no_harm(chapter: Page, value: str) -> None:
 def test_without_storage_it_works_until_the_page_is_left(browser: Browser, server: str) -> None:
     context = browser.new_context()
     context.add_init_script(
-        """Object.defineProperty(window, "localStorage", {get() { throw new Error("denied"); }})"""
+        """Object.defineProperty(window, "localStorage", {
+          get() { throw new Error("denied"); }, configurable: true,
+        })"""
     )
     page = context.new_page()
+    errors: list[Any] = []
+    page.on("pageerror", lambda error: errors.append(error))
     page.goto(server + "book/rnn.html")
     form = forms(page)[0]
     answer_wrong(form)
     answer_right(form)
+    assert errors == []
     assert verdict(form) == "Right."
     assert " 0 of " in page.locator(".quiz-score p").inner_text()
     context.close()

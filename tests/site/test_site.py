@@ -192,7 +192,7 @@ def test_the_first_paint_has_the_readers_mode(
     context = browser.new_context(color_scheme=mode, java_script_enabled=scripts)
     page = context.new_page()
     if scripts:  # all that would come after the first paint does not come
-        page.route("**/site.js*", lambda route: route.abort())
+        page.route(re.compile("/(theme|site).js"), lambda route: route.abort())
     page.goto(server + "book/rnn.html")
     grounds, words = {}, {}
     for name in ("body", "div.cell_input pre"):

@@ -82,12 +82,15 @@ async function styleSheet({ styles, words, sheet }) {
   fs.writeFileSync(sheet, small.code);
 }
 
+// The scripts of this book have no names in common, and a fault in one leaves the others working.
+// The others find each other by name.
 async function script(file, parts) {
   let all = "";
   for (const { path: source, own } of parts) {
-    const options = own ? { format: "iife" } : {};
     const text = fs.readFileSync(source, "utf-8").replace(/^\/\/# sourceMappingURL=.*$/m, "");
-    all += (await esbuild.transform(text, { minify: true, ...options })).code.trimEnd() + ";\n";
+    const options = own ? { format: "iife" } : {};
+    const code = (await esbuild.transform(text, { minify: true, ...options })).code.trimEnd();
+    all += own ? `try{${code}}catch(e){reportError(e)}\n` : `${code};\n`;
   }
   fs.writeFileSync(file, all);
 }

@@ -1,11 +1,12 @@
-"""What a page loads for its looks and its behaviour: one style sheet, two scripts, small fonts.
+"""What a page loads for its looks and its behaviour: one style sheet, three scripts, small fonts.
 
 The theme and the extensions bring a dozen style sheets, most of whose rules no page uses, a dozen
 scripts, and fonts for all of mathematics. When all pages are written, the style sheets that every
 page asks for become one, `site.css`, without the rules for names that stand in no page and no
-script; the scripts that every page asks for become one, `site.js`, minified; and the fonts keep the
-signs in use. A file in `_static` takes part as soon as something adds it with `add_css_file` or
-`add_js_file`. A page that adds one for itself alone gets it on its own, after those.
+script; the scripts that every page asks for become two, minified: `theme.js`, and `site.js` of
+those in `_static`, which run even if one of the others fails. The fonts keep the signs in use. A
+file in `_static` takes part as soon as something adds it with `add_css_file` or `add_js_file`. A
+page that adds one for itself alone gets it on its own, after those.
 
 No script stands in a page, so that a page works where its server, or its own header, forbids that.
 """
@@ -47,7 +48,7 @@ PAGE_NAME = re.compile(r"DOCUMENTATION_OPTIONS\.pagename = '[^']*';")
 TAG = re.compile(r"<[a-zA-Z][^>]*>")
 WORD = re.compile(r"[\w-]+")
 # The bundle as a page loads it, and the mark that makes a browser fetch a new one.
-LOADED = re.compile(r'(?<=")([^"]*_static/)(site\.css|site\.js|mode\.js)(\?v=\w+)?(?=")')
+LOADED = re.compile(r'(?<=")([^"]*_static/)(site\.css|(?:mode|theme|site)\.js)(\?v=\w+)?(?=")')
 # KaTeX's fonts are dated 1904, of which this library warns.
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 FONT = re.compile(r"url\(\"?([^()\"]*/([\w-]+)\.(?:woff2?|ttf))\"?\)(?:\s*format\(\"[^\"]*\"\))?")
@@ -159,11 +160,12 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
         "words": " ".join(sorted(words)),
         "sheet": str(static / "site.css"),
         "scripts": {
-            str(static / "site.js"): listed(scripts),
+            str(static / "theme.js"): [part for part in listed(scripts) if not part["own"]],
+            str(static / "site.js"): [part for part in listed(scripts) if part["own"]],
             str(first): [{"path": str(HERE / "mode.js"), "own": True}],
         },
     }
-    made = [static / "site.css", static / "site.js", first]
+    made = [*map(Path, task["scripts"]), static / "site.css"]
     sources = [*styles, *scripts, *(HERE / name for name in ("bundle.py", "bundle.js", "mode.js"))]
     state = json.dumps([task, sorted(page_signs)]).encode()
     key = hashlib.sha256(state + b"".join(path.read_bytes() for path in sources)).hexdigest()
