@@ -14,6 +14,15 @@ try {
   };
   Object.defineProperty(window, "localStorage", { value });
 }
+// Lines would move when the letters of their formulas arrive: these are asked for first. What is
+// read from a folder has them at once, and may not ask.
+if ("formulas" in document.currentScript.dataset && location.protocol !== "file:") {
+  for (const font of ["Main-Regular", "Main-Bold", "Math-Italic"]) {
+    const href = new URL(`katex/fonts/KaTeX_${font}.woff`, document.currentScript.src);
+    const wanted = { rel: "preload", as: "font", type: "font/woff", crossOrigin: "", href };
+    document.head.append(Object.assign(document.createElement("link"), wanted));
+  }
+}
 const { dataset } = document.documentElement;
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 dataset.mode = localStorage.getItem("mode") ?? "auto";
