@@ -6,6 +6,7 @@
 # make bench   speed of the from-scratch layers  make mutants  small faults, each of which a test has to find
 # make pdf     the whole book as one PDF       make zip     the site in one file, to read offline
 # make study   all long studies anew; STUDY=long_lag: one of them
+# make results the tables of counting and networks, hours; ONLY="time_machine GRU 0": one row
 # make devices speed of this machine's device: every chapter, every layer
 # make lighthouse  what Google's auditor says of each page, on a phone
 # make update  pin the newest versions that go together     make licences  what the packages may be used under
@@ -22,13 +23,13 @@ LH := $(VENV)/lighthouse
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PORT ?= 8000
-STUDY ?= $(filter-out record devices,$(basename $(notdir $(wildcard book/_studies/*.py))))
+STUDY ?= $(filter-out record devices results,$(basename $(notdir $(wildcard book/_studies/*.py))))
 
 # One thread a kernel: nearly as fast at the sizes of this book, and a busy machine does no harm.
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study devices lighthouse update licences clean
+.PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study results devices lighthouse update licences clean
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
@@ -75,6 +76,9 @@ bench: $(INSTALLED)
 
 study: $(INSTALLED)
 	@set -e; for study in $(STUDY); do echo "$$study"; $(BIN)/python book/_studies/$$study.py; done
+
+results: $(INSTALLED)
+	$(BIN)/python book/_studies/results.py --only "$(ONLY)"
 
 devices: $(INSTALLED)
 	$(BIN)/python book/_studies/devices.py

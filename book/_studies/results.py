@@ -1,0 +1,399 @@
+"""How good: counting and the course's networks on three public texts, beside published figures.
+
+Run by `make results`, hours on one core; `make results ONLY="time_machine GRU 0"` makes one row. It
+writes d2lhelpers/measurements/results.json, which book/results.md shows, after each run. A run that
+is there is not repeated: the study can be stopped and goes on.
+
+Every text is cut as `load_corpus` does. What is chosen (n of the counting, and of a network its
+dropout, rate and passes) is chosen on the validation part, by the runs of part "choice". For the
+verdict a model with the settings chosen is trained anew, on the training and the validation part,
+for as many passes as the recipe says, and only then reads the test part: the last tenth of *The
+Time Machine* and of *Tiny Shakespeare*, the latter nanoGPT's split.
+
+Two scorings: "windows" cuts the test part into windows of 256 symbols side by side and reads each
+from a zero state, as nanoGPT does with windows drawn at random; "carried" reads it from start to
+end in one stream, the first symbol apart, with the state carried on.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from record import MEASUREMENTS, machine, today, write
+from torch import Tensor, nn
+
+from d2lhelpers.batches import random_batches
+from d2lhelpers.layers import GRU, LSTM, RNN, DeepRNN, WithDropout
+from d2lhelpers.model import LanguageModel, mode
+from d2lhelpers.ngram import KneserNey
+from d2lhelpers.text import Corpus, load_corpus
+from d2lhelpers.training import log_probabilities, train_epoch
+
+NAME = "results"
+COMMAND = "python book/_studies/results.py"
+KEPT = MEASUREMENTS.parents[1] / "_build" / "results"  # networks, as they are after each pass
+LAYERS: dict[str, type[nn.Module]] = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}
+SEEDS, ORDERS, WINDOW = range(3), range(2, 11), 256
+# All networks: the embedding's size. A batch is so many stretches of the text side by side, from
+# random places, read in windows of so many steps with the state carried from one to the next.
+INPUT, STRETCH, STEPS = 64, 512, 64
+WARM_UP, CLIP, BETAS = 100, 1.0, (0.9, 0.99)
+Row = dict[str, object]
+Say = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how it is trained: by AdamW, its rate warmed up, then down along a cosine."""
+
+    layer: str
+    units: int
+    passes: int
+    dropout: float
+    learning_rate: float
+    batch_size: int = 32
+    weight_decay: float = 0.05
+    depth: int = 1
+
+
+def kinds(gru: Recipe) -> dict[str, Recipe]:
+    """Return the recipes of all networks of a text; those with gates have as many weights."""
+    return {
+        "GRU": gru,
+        "LSTM": replace(gru, layer="LSTM", units=440),
+        "RNN": replace(gru, layer="RNN", learning_rate=1e-3),
+        "deep GRU": replace(gru, units=312, depth=2),
+    }
+
+
+SMALL = Recipe("GRU", 512, passes=24, dropout=0.5, learning_rate=3e-3, batch_size=16)
+LARGE = Recipe("GRU", 512, passes=24, dropout=0.35, learning_rate=3e-3)
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "time_machine": kinds(SMALL), "tiny_shakespeare": kinds(LARGE), "story": kinds(SMALL),
+}  # fmt: skip
+# What was tried on the validation part.
+TRIALS: dict[str, list[Recipe]] = {
+    "time_machine": [SMALL],
+}
+NANOGPT = "https://github.com/karpathy/nanoGPT"
+MINIMAL = "https://arxiv.org/abs/2410.01201"
+PUBLISHED: list[dict[str, object]] = [
+    {
+        "corpus": "tiny_shakespeare", "model": "nanoGPT, 6 layers", "nats": 1.4697,
+        "settings": "context 256, dropout 0.2, one A100, about 3 minutes; lowest validation loss",
+        "source": NANOGPT,
+    },
+    {
+        "corpus": "tiny_shakespeare", "model": "nanoGPT, 4 layers", "nats": 1.88,
+        "settings": "context 64, no dropout, a laptop's CPU, about 3 minutes", "source": NANOGPT,
+    },
+    *(
+        {
+            "corpus": "tiny_shakespeare", "model": model, "nats": nats,
+            "settings": "3 layers, embedding 384, nanoGPT's code; test loss", "source": MINIMAL,
+        }
+        for model, nats in (
+            ("minGRU", 1.548), ("minLSTM", 1.555), ("Mamba", 1.575), ("Transformer", 1.547),
+        )
+    ),
+]  # fmt: skip
+
+
+@cache
+def corpus_of(name: str) -> Corpus:
+    """Return a text: all 65 characters of the plays, of the others 27 symbols."""
+    return load_corpus(name, letters_only=name != "tiny_shakespeare")
+
+
+def parts(name: str, part: str) -> tuple[Tensor, Tensor]:
+    """Return what is trained on and what is judged on, for a choice or for the verdict."""
+    corpus = corpus_of(name)
+    if part == "choice":
+        return corpus.training, corpus.validation
+    return torch.cat([corpus.training, corpus.validation]), corpus.test
+
+
+def network(recipe: Recipe, tokens: Tensor, vocab_size: int) -> LanguageModel:
+    """Return the network, its output bias the logarithm of each symbol's share of a text."""
+    units = recipe.units
+    sizes = [INPUT] + recipe.depth * [units]
+    layers = [LAYERS[recipe.layer](D, units) for D in sizes[:-1]]
+    layer = layers[0] if recipe.depth == 1 else DeepRNN(layers, recipe.dropout)
+    model = LanguageModel(WithDropout(layer, recipe.dropout), vocab_size)
+    counts = tokens.bincount(minlength=vocab_size) + 0.5
+    with torch.no_grad():
+        model.output.bias.copy_((counts / counts.sum()).log())
+    return model
+
+
+def half_precision(device: torch.device) -> bool:
+    """Tell whether the device multiplies bfloat16 numbers itself; the rest stays float32."""
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported())
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def steps_a_pass(tokens: Tensor, batch_size: int) -> int:
+    """Return the number of updates of a pass at most, the last, smaller batch left out."""
+    return len(tokens) // (batch_size * STRETCH) * (STRETCH // STEPS)
+
+
+def fit(
+    model: LanguageModel, tokens: Tensor, recipe: Recipe, seed: int, kept: Path, say: Say
+) -> tuple[float, float, float]:
+    """Train a network, telling pass and loss after each.
+
+    After each pass all that the next one depends on is written to `kept`, from where a run that
+    was stopped goes on. Returns the loss of the last pass in nats, CPU seconds and seconds.
+    """
+    decayed = [p for name, p in model.named_parameters() if "W_" in name or "weight" in name]
+    ids = {id(p) for p in decayed}
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if id(p) not in ids], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, recipe.learning_rate, BETAS)
+    last = recipe.passes * steps_a_pass(tokens, recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda k: min((k + 1) / WARM_UP, 1.0) * (1 + math.cos(math.pi * min(k / last, 1.0))) / 2,
+    )
+    optimizer.register_step_post_hook(lambda *_: schedule.step())
+    device, generator = tokens.device, torch.Generator().manual_seed(seed)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    first, mean, cpu, wall = 1, math.nan, 0.0, 0.0
+    if kept.exists():
+        state = torch.load(kept, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        generator.set_state(state["generator"])
+        torch.set_rng_state(state["dropout"])
+        first, mean, cpu, wall = state["next"]
+    for number in range(first, recipe.passes + 1):
+        before = time.process_time(), time.perf_counter()
+        losses = []
+        for X, Y in random_batches(tokens, recipe.batch_size, STRETCH, generator):
+            if X.shape[1] < recipe.batch_size:
+                continue
+            windows = list(zip(X.split(STEPS), Y.split(STEPS), strict=True))
+            with (
+                mode(model, training=True),
+                torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device)),
+            ):
+                losses.append(train_epoch(model, windows, optimizer, CLIP)[0])
+        mean = sum(losses) / len(losses)
+        cpu += time.process_time() - before[0]
+        wall += time.perf_counter() - before[1]
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        state = {name: part.state_dict() for name, part in parts.items()}
+        state |= {"generator": generator.get_state(), "dropout": torch.get_rng_state()}
+        torch.save(state | {"next": (number + 1, mean, cpu, wall)}, f"{kept}.part")
+        Path(f"{kept}.part").replace(kept)
+        say(number, mean)
+    return mean, cpu, wall
+
+
+@torch.no_grad()
+def by_windows(model: LanguageModel, tokens: Tensor) -> float:
+    """Return the nats a symbol of windows side by side, each read from a zero state."""
+    count = (len(tokens) - 1) // WINDOW
+    X = tokens[: count * WINDOW].view(count, WINDOW).T
+    Y = tokens[1 : count * WINDOW + 1].view(count, WINDOW).T
+    total = 0.0
+    with mode(model, training=False):
+        for x, y in zip(X.split(64, 1), Y.split(64, 1), strict=True):
+            logits, _ = model(x)
+            total += F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum").item()
+    return total / (count * WINDOW)
+
+
+def count(name: str) -> tuple[Row, Tensor]:
+    """Return the row of counting, and its probability of each symbol of the test part but one."""
+    start = time.process_time()
+    corpus, V = corpus_of(name), len(corpus_of(name).vocabulary)
+    chosen = KneserNey(corpus.training, max(ORDERS), V)
+    order = min(ORDERS, key=lambda n: chosen.perplexity(corpus.validation, n))
+    tokens, test = parts(name, "verdict")
+    model = KneserNey(tokens, order, V)
+    p = torch.from_numpy(model.probabilities(test))
+    windows = [
+        torch.from_numpy(model.probabilities(test[i : i + WINDOW + 1])).log()
+        for i in range(0, len(test) - WINDOW, WINDOW)
+    ]
+    row: Row = {
+        "part": "verdict", "corpus": name, "model": "counting", "seed": None, "order": order,
+        "windows": round(-torch.cat(windows).mean().item(), 4),
+        "carried": round(-p.log().mean().item(), 4),
+        "cpu_seconds": round(time.process_time() - start, 1),
+    }  # fmt: skip
+    return row, p
+
+
+def run(
+    part: str, name: str, model_name: str, recipe: Recipe, seed: int, device: torch.device, say: Say
+) -> Row:
+    """Train one network and judge it."""
+    tokens, judged = (tensor.to(device) for tensor in parts(name, part))
+    V = len(corpus_of(name).vocabulary)
+    torch.manual_seed(seed)
+    model = network(recipe, tokens.cpu(), V).to(device)
+    label = "-".join(
+        map(str, (part, name, model_name, seed, device.type, *asdict(recipe).values()))
+    )
+    loss, cpu, wall = fit(model, tokens, recipe, seed, KEPT / f"{label}.pt", say)
+    log_p = log_probabilities(model, judged, 8 if part == "choice" else 1)
+    row: Row = {
+        "part": part, "corpus": name, "model": model_name, "seed": seed, **asdict(recipe),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "training": round(loss, 4), "windows": round(by_windows(model, judged), 4),
+        "carried": round(-log_p.mean().item(), 4), "device": device_name(device),
+        "products": "bfloat16" if half_precision(device) else "float32",
+        "threads": torch.get_num_threads(), "cpu_seconds": round(cpu, 1), "seconds": round(wall, 1),
+    }  # fmt: skip
+    if part == "verdict":
+        mixed = (0.5 * log_p.exp() + 0.5 * count(name)[1]).log()
+        row["mixed"] = round(-mixed.mean().item(), 4)
+    return row
+
+
+def device_name(device: torch.device) -> str:
+    """Return "CPU", or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+
+
+def plan() -> list[tuple[str, str, str, Recipe, int]]:
+    """Return all runs, in the order in which they are made: choices first, then seed by seed."""
+    runs = [
+        ("choice", name, f"trial {i}", recipe, 0)
+        for name, recipes in TRIALS.items()
+        for i, recipe in enumerate(recipes, 1)
+    ]
+    runs += [
+        ("verdict", name, model, RECIPES[name][model], seed)
+        for seed in SEEDS
+        for model in kinds(LARGE)
+        for name in RECIPES
+    ]
+    return runs
+
+
+def work(name: str, part: str, recipe: Recipe) -> float:
+    """Return a measure of a run's length: symbols read, by the weights of the states' products."""
+    blocks = {"RNN": 1, "GRU": 3, "LSTM": 4}[recipe.layer]
+    weights = blocks * recipe.units * (recipe.units + INPUT)
+    weights += (recipe.depth - 1) * blocks * recipe.units * 2 * recipe.units
+    return recipe.passes * len(parts(name, part)[0]) * float(weights)
+
+
+def known(row: Row) -> tuple[object, ...]:
+    """Return what tells a run from the others."""
+    return row["part"], row["corpus"], row["model"], row["seed"], row.get("device")
+
+
+def same_settings(row: Row, recipe: Recipe) -> bool:
+    """Tell whether a row was made with a recipe."""
+    return all(row.get(key) == value for key, value in asdict(recipe).items())
+
+
+def load() -> list[Row]:
+    """Return the rows that are there."""
+    path = MEASUREMENTS / f"{NAME}.json"
+    return json.loads(path.read_text("utf-8"))["results"] if path.exists() else []
+
+
+def save(results: list[Row]) -> None:
+    """Write all rows, with what they depend on."""
+    settings = {
+        "input": INPUT, "stretch": STRETCH, "num_steps": STEPS,
+        "warm_up": WARM_UP, "clip_norm": CLIP, "betas": list(BETAS), "window": WINDOW,
+        "seeds": len(SEEDS),
+        "recipes": {
+            name: {model: asdict(recipe) for model, recipe in recipes.items()}
+            for name, recipes in RECIPES.items()
+        },
+        "characters": {
+            name: {part: [len(t) for t in parts(name, part)] for part in ("choice", "verdict")}
+            for name in RECIPES
+        },
+    }  # fmt: skip
+    order = {(part, name, model, seed): i for i, (part, name, model, _, seed) in enumerate(plan())}
+    results = sorted(results, key=lambda row: order.get(known(row)[:4], -1))
+    write(NAME, {
+        "task": "nats a symbol on the test parts of three texts", "command": COMMAND,
+        "date": today(), "machine": machine(), "settings": settings,
+        "published": PUBLISHED,
+        "cpu_seconds": round(sum(float(str(row["cpu_seconds"])) for row in results)),
+        "results": results,
+    })  # fmt: skip
+
+
+def clock(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def main() -> None:
+    """Make the runs that are missing, writing after each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help='words of one row, as "time_machine GRU 0"')
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    results, words = load(), arguments.only.split()
+    for name in RECIPES:
+        if ("verdict", name, "counting", None) not in {known(row)[:4] for row in results}:
+            results.append(count(name)[0])
+            print(json.dumps(results[-1]), flush=True)
+    missing = []
+    for part, name, model, recipe, seed in plan():
+        key = part, name, model, seed, device_name(device)
+        results = [r for r in results if known(r) != key or same_settings(r, recipe)]
+        chosen = all(word in (part, name, str(seed)) or word in model.split() for word in words)
+        if chosen and key not in set(map(known, results)):
+            missing.append((part, name, model, recipe, seed))
+    save(results)
+    if words and not missing:
+        names = ", ".join(" ".join(map(str, (p, n, m, s))) for p, n, m, _, s in plan())
+        sys.exit(f"nothing is missing that fits {arguments.only!r}; the rows are {names}")
+    progress = Progress(sum(work(name, part, recipe) for part, name, _, recipe, _ in missing))
+    for part, name, model, recipe, seed in missing:
+        progress.begin(f"{part} {name} {model} {seed}", work(name, part, recipe), recipe.passes)
+        results.append(run(part, name, model, recipe, seed, device, progress.say))
+        print(json.dumps(results[-1]), flush=True)
+        save(results)
+
+
+class Progress:
+    """Tells after each pass how long this row and all others will still take."""
+
+    def __init__(self, left: float):
+        self.left, self.done, self.start = left, 0.0, time.perf_counter()
+        self.label, self.mine, self.passes = "", 0.0, 0
+
+    def begin(self, label: str, mine: float, passes: int) -> None:
+        """Begin a row of so much work in so many passes."""
+        self.done += self.mine
+        self.label, self.mine, self.passes = label, mine, passes
+
+    def say(self, number: int, loss: float) -> None:
+        """Print the loss of a pass, and the times left."""
+        ready = self.done + self.mine * number / self.passes
+        seconds = (time.perf_counter() - self.start) / ready
+        row = clock(seconds * self.mine * (1 - number / self.passes))
+        everything = clock(seconds * (self.left - ready))
+        print(f"{self.label}: pass {number} of {self.passes}, loss {loss:.4f}, "
+              f"{row} left of this row, {everything} of all", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The study of results: what it scores, and that it goes on where it was stopped."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+from d2lhelpers.model import LanguageModel
+from d2lhelpers.text import load_corpus
+from d2lhelpers.training import log_probabilities
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
+    """The study as a module, on a short text."""
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_studies"))
+    import results as study
+
+    corpus = load_corpus("story", max_characters=12_000)
+    monkeypatch.setattr(study, "corpus_of", lambda name: corpus)
+    monkeypatch.setattr(study, "KEPT", tmp_path)
+    yield study
+    for name in ("results", "record"):
+        sys.modules.pop(name, None)
+
+
+def test_networks_have_at_most_a_million_parameters(results: ModuleType) -> None:
+    tokens = torch.arange(65)
+    for recipes in results.RECIPES.values():
+        for recipe in recipes.values():
+            model = results.network(recipe, tokens, 65)
+            assert sum(p.numel() for p in model.parameters()) <= 1_000_000, recipe
+
+
+def test_windows_begin_with_a_zero_state(results: ModuleType) -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(nn.GRU(4, 8), 27)
+    tokens = torch.randint(27, (3 * 256 + 100,))
+    parts = [log_probabilities(model, tokens[i : i + 257]) for i in (0, 256, 512)]
+    expected = -torch.cat(parts).mean().item()
+    assert results.by_windows(model, tokens) == pytest.approx(expected, abs=1e-5)
+
+
+def test_counting_in_windows_has_less_to_go_on(results: ModuleType) -> None:
+    row, p = results.count("story")
+    assert len(p) == len(results.corpus_of("story").test) - 1
+    assert row["carried"] == pytest.approx(-p.log().mean().item(), abs=1e-4)
+    assert row["windows"] > row["carried"]
+
+
+def test_a_run_that_was_stopped_goes_on(
+    results: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(results.SMALL, units=8, passes=3, batch_size=32)
+    monkeypatch.setattr(results, "STRETCH", 64)
+
+    def train(kept: str, stop: int = 0) -> tuple[LanguageModel, list[int]]:
+        tokens = results.parts("story", "choice")[0]
+        torch.manual_seed(5)
+        model, passes = results.network(recipe, tokens, 27), []
+
+        def say(number: int, loss: float) -> None:
+            passes.append(number)
+            if number == stop:
+                raise KeyboardInterrupt
+
+        try:
+            results.fit(model, tokens, recipe, 5, tmp_path / kept, say)
+        except KeyboardInterrupt:
+            assert stop
+        return model, passes
+
+    whole, passes = train("whole")
+    assert passes == [1, 2, 3]
+    train("stopped", stop=2)
+    again, passes = train("stopped")
+    assert passes == [3]
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_the_times_left_are_told(results: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = results.Progress(100.0)
+    progress.begin("first", 20.0, 2)
+    progress.start -= 600.0  # ten minutes ago
+    progress.say(1, 1.5)  # a tenth of all
+    assert (
+        "pass 1 of 2, loss 1.5000, 10 min left of this row, 1.5 h of all" in capsys.readouterr().out
+    )
+    progress.say(2, 1.4)
+    progress.begin("second", 80.0, 4)
+    progress.say(2, 1.3)  # 60 of 100
+    assert "7 min left of this row, 7 min of all" in capsys.readouterr().out
+
+
+def test_the_measurement_is_of_these_recipes(results: ModuleType) -> None:
+    path = ROOT / "d2lhelpers" / "measurements" / "results.json"
+    study = json.loads(path.read_text("utf-8"))
+    recipes = {
+        name: {model: asdict(recipe) for model, recipe in group.items()}
+        for name, group in results.RECIPES.items()
+    }
+    assert study["settings"]["recipes"] == recipes
+    assert study["published"] == results.PUBLISHED
+    for row in study["results"]:
+        if row["part"] == "verdict" and row["model"] != "counting":
+            assert results.same_settings(row, results.RECIPES[row["corpus"]][row["model"]]), row
