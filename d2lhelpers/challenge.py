@@ -71,7 +71,7 @@ class Refused(Exception):
     """An entry breaks a rule; the message names the entry's part, the rule and the fix."""
 
 
-def score(path: str | Path, corpus: Corpus, budget: Budget | None = None) -> Score:
+def score_entry(path: str | Path, corpus: Corpus, budget: Budget | None = None) -> Score:
     """Train and score the entry in a file.
 
     Args:
@@ -365,7 +365,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", help="a Python file with the functions build and train")
     budget = Budget()
     try:
-        result = score(
+        result = score_entry(
             parser.parse_args(arguments).file,
             load_corpus("tiny_shakespeare", letters_only=False),
             budget,

@@ -137,7 +137,7 @@ def test_sources_that_hold_the_text_are_refused(tmp_path: Path, corpus: Corpus) 
 def test_an_honest_entry_is_trained_and_scored(tmp_path: Path, corpus: Corpus) -> None:
     entry = tmp_path / "entry.py"
     entry.write_text(HONEST)
-    result = challenge.score(entry, corpus)
+    result = challenge.score_entry(entry, corpus)
     tokens, size = torch.cat([corpus.training, corpus.validation]), len(corpus.vocabulary)
     counts = torch.bincount(tokens[:-1] * size + tokens[1:], minlength=size**2) + 0.1
     log_p = counts.view(size, size).log().log_softmax(1)
@@ -162,7 +162,9 @@ def test_training_is_fenced_in(name: str, tmp_path: Path, corpus: Corpus) -> Non
     imports = "import socket, subprocess\nfrom d2lhelpers.text import load_corpus\n"
     entry.write_text(imports + HONEST + f"    {line}\n")
     with pytest.raises(Refused, match=message):
-        challenge.score(entry, corpus, Budget(cpu_seconds=1 if name == "takes too long" else 60))
+        challenge.score_entry(
+            entry, corpus, Budget(cpu_seconds=1 if name == "takes too long" else 60)
+        )
 
 
 def test_entries_without_what_they_need(tmp_path: Path) -> None:
