@@ -47,6 +47,7 @@ PAGE_NAME = re.compile(r"DOCUMENTATION_OPTIONS\.pagename = '[^']*';")
 
 TAG = re.compile(r"<[a-zA-Z][^>]*>")
 WORD = re.compile(r"[\w-]+")
+PLAY = "play"  # the folder of the scripts that a page loads when a reader starts to play, as one
 # The bundle as a page loads it, and the mark that makes a browser fetch a new one.
 LOADED = re.compile(r'(?<=")([^"]*_static/)(site\.css|(?:mode|theme|site)\.js)(\?v=\w+)?(?=")')
 # KaTeX's fonts are dated 1904, of which this library warns.
@@ -149,6 +150,7 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     site, static = Path(app.outdir), Path(app.outdir) / "_static"
     styles, scripts = ([source(app, name) for name in names] for names in shared(app.builder))
     apart = [path for folder in own_folders(app) for path in folder.rglob("*.js")]
+    played = sorted((path for path in apart if path.parent.name == PLAY), key=in_order)
     words, page_signs = names(site, [*scripts, *apart]), signs(site)
     first = static / "mode.js"
 
@@ -165,8 +167,15 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
             str(first): [{"path": str(HERE / "mode.js"), "own": True}],
         },
     }
+    if played:
+        task["scripts"][str(static / f"{PLAY}.js")] = listed(played)
     made = [*map(Path, task["scripts"]), static / "site.css"]
-    sources = [*styles, *scripts, *(HERE / name for name in ("bundle.py", "bundle.js", "mode.js"))]
+    sources = [
+        *styles,
+        *scripts,
+        *played,
+        *(HERE / name for name in ("bundle.py", "bundle.js", "mode.js")),
+    ]
     state = json.dumps([task, sorted(page_signs)]).encode()
     key = hashlib.sha256(state + b"".join(path.read_bytes() for path in sources)).hexdigest()
     note = Path(app.doctreedir) / "bundle.txt"
@@ -177,6 +186,12 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     drop(static)
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:8] for path in made}
     mark(site, lambda loaded: f"{loaded[1]}{loaded[2]}?v={digests[loaded[2]]}")
+
+
+def in_order(path: Path) -> tuple[int, str]:
+    """Return the place of a script to play with: two that the others need come first."""
+    first = ("model.js", "parts.js")
+    return first.index(path.name) if path.name in first else len(first), path.name
 
 
 def run_node(task: dict[str, Any]) -> None:
@@ -219,7 +234,8 @@ def keep_signs(static: Path, page_signs: set[str]) -> None:
 
 def drop(static: Path) -> None:
     """Remove what is large, and no page loads."""
-    for path in (*static.rglob("*.map"), *static.glob("scripts/fontawesome.js*")):
+    parts = static.glob(f"{PLAY}/*.js")
+    for path in (*static.rglob("*.map"), *static.glob("scripts/fontawesome.js*"), *parts):
         path.unlink(missing_ok=True)
 
 

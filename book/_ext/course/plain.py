@@ -24,6 +24,7 @@ from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solut
 
 from course import quiz
 
+MODEL = "application/vnd.course.model+json"  # the kind of output that course.models takes out
 Block = str | nbformat.NotebookNode  # a piece of Markdown, or a cell of its own
 
 # What Markdown would read as code, emphasis, a line through, or the end of a link's text.
@@ -58,7 +59,9 @@ class PlainPage:
         self.executed = executed
         cells = self.grouped(self.blocks(document))
         lost = [
-            c for c in executed.cells if c.cell_type == "code" and not any(c is d for d in cells)
+            c
+            for c in executed.cells
+            if c.cell_type == "code" and not any(c is d for d in cells) and model_of(c) is None
         ]
         if lost:
             raise ExtensionError(
@@ -362,6 +365,18 @@ class PlainPage:
         for again in node.findall(quiz.quiz_reread):
             parts.append(self.line(again))
         return [new_markdown_cell("\n\n".join(parts))]
+
+
+def model_of(cell: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    """Return the model that an executed cell hands to the build, of a cell that does nothing else.
+
+    Such a cell is tagged remove-cell: it stands neither on the page nor in the notebook.
+    """
+    if "remove-cell" in cell.metadata.get("tags", []):
+        for output in cell.get("outputs", []):
+            if MODEL in output.get("data", {}):
+                return output["data"][MODEL]  # type: ignore[no-any-return]
+    return None
 
 
 def dotted(number: Iterable[int]) -> str:
