@@ -32,7 +32,7 @@ function* read(model, indices) {
 
 // Arrays one after the other, as one.
 function joined(arrays) {
-  const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  const all = new Float64Array(arrays.reduce((sum, array) => sum + array.length, 0));
   let at = 0;
   for (const array of arrays) {
     all.set(array, at);

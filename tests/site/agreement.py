@@ -48,7 +48,7 @@ BROWSERS = {
 
 @dataclass
 class Answers:
-    """What a page has sent: by the model's name, floats of 32 bits; at the end how long it took."""
+    """What a page has sent: by the model's name, floats of 64 bits; at the end how long it took."""
 
     site: Path
     texts: dict[str, list[int]]
@@ -124,13 +124,13 @@ def text_of(site: Path, name: str) -> Tensor:
 
 
 @torch.no_grad()
-def expected(site: Path, name: str) -> np.ndarray:
+def expected(site: Path, name: str, dtype: torch.dtype) -> np.ndarray:
     """Return what PyTorch computes with the weights of a file, a row for each character."""
     header, numbers = model_file(site, name)
     tokens = text_of(site, name)
     if header["kind"] == "counting":
         return counted(header, numbers, tokens)
-    model: Any = rebuild(header, numbers)
+    model: Any = rebuild(header, numbers).to(dtype)
     X = model.embedding(tokens)[:, None]  # (T, 1, D)
     if header["kind"] == "tagger":
         scores = model(tokens[:, None], torch.tensor([len(tokens)]))
@@ -179,11 +179,16 @@ def counted(header: dict[str, Any], numbers: bytes, tokens: Tensor) -> np.ndarra
     return np.vstack([rows, np.log(p)])
 
 
-def furthest(site: Path, name: str, answers: Answers) -> float:
-    """Return the largest difference between what a page has sent and what PyTorch computes."""
-    wanted = expected(site, name)
-    found = np.frombuffer(answers.numbers[name], "<f4").reshape(wanted.shape)
-    return float(np.abs(found - wanted).max())
+def furthest(site: Path, name: str, answers: Answers, dtype: torch.dtype = torch.float64) -> float:
+    """Return the largest difference between what a page has sent and what PyTorch computes.
+
+    Of float32, in which the chapters compute, numbers above 1 are compared by their digits: the
+    memory of the six layers that learn nothing counts up to 950, where its steps are of 0.00006.
+    """
+    wanted = expected(site, name, dtype)
+    found = np.frombuffer(answers.numbers[name], "<f8").reshape(wanted.shape)
+    size = np.maximum(np.abs(wanted), 1.0) if dtype == torch.float32 else 1.0
+    return float((np.abs(found - wanted) / size).max())
 
 
 def command(browser: str, address: str, folder: str) -> list[str]:

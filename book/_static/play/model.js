@@ -1,6 +1,7 @@
 // The trained models in the page: the forward pass of each chapter, on the weights that the build has
-// taken from it. No library; a vector is a Float32Array, a matrix its rows one after the other. The
-// symbols are those of the chapters; at a line that computes an equation stands its number.
+// taken from it. No library; a matrix is its rows one after the other. Weights are float32, as in the
+// chapters, and what is computed from them is float64: the memory of an LSTM may add up small errors
+// over a thousand steps. At a line that computes an equation stands its number.
 //
 //   const model = await Play.load("gru");               rejects with a sentence for readers
 //   let result = model.after(model.read("the f").indices);
@@ -25,7 +26,7 @@ function addProduct(sums, x, W) {
 
 // The block of the given number among the sums, each number of it through a function.
 function block(sums, number, units, activation) {
-  const values = new Float32Array(units);
+  const values = new Float64Array(units);
   for (let j = 0, at = number * units; j < units; j++, at++) values[j] = activation(sums[at], j);
   return values;
 }
@@ -35,7 +36,7 @@ function held(change, name, values) {
   const wanted = change?.[name];
   if (wanted === undefined) return values;
   if (typeof wanted === "function") return wanted(values) ?? values;
-  return typeof wanted === "number" ? values.fill(wanted) : new Float32Array(wanted);
+  return typeof wanted === "number" ? values.fill(wanted) : new Float64Array(wanted);
 }
 
 // One step of each kind of layer: from X_t and the state before to the state after, and what is
@@ -77,7 +78,7 @@ const cells = {
 function build(layer) {
   const [W_x, W_h, b] = ["W_x", "W_h", "b"].map((name) => new Float32Array(layer[name]));
   const whole = { ...layer, W_x, W_h, b };
-  const zeros = () => new Float32Array(layer.units);
+  const zeros = () => new Float64Array(layer.units);
   return {
     ...whole,
     start: () => (layer.kind === "LSTM" ? { H: zeros(), C: zeros() } : { H: zeros() }),
@@ -156,7 +157,7 @@ class Model {
   // What each symbol costs but the first, in nats: minus the logarithm of its probability.
   cost(indices, change) {
     let result = { state: this.start() };
-    return Float32Array.from(indices, (index) => {
+    return Float64Array.from(indices, (index) => {
       const cost = -Math.log(result.probabilities?.[index] ?? NaN);
       result = this.step(result.state, index, change);
       return cost;
@@ -206,7 +207,7 @@ class Network extends Model {
 
   score(H) {
     const { W, b } = this.output;
-    return new Float32Array(addProduct(new Float64Array(b), H, W)); // (1.5) eq-output
+    return addProduct(new Float64Array(b), H, W); // (1.5) eq-output
   }
 
   step(state, index, change) {
@@ -233,8 +234,8 @@ class Tagger extends Network {
     });
     const right = toRight(inputs);
     const left = toLeft(inputs.toReversed()).toReversed();
-    const logits = Float32Array.from(right, (H, t) => {
-      const joined = new Float32Array(2 * H.length);
+    const logits = Float64Array.from(right, (H, t) => {
+      const joined = new Float64Array(2 * H.length);
       joined.set(H);
       joined.set(left[t], H.length); // (5.4) eq-bi-join
       return this.score(joined)[0];
@@ -323,15 +324,14 @@ class Counting extends Model {
       p = p.map((shorter, w) => (counts[w] - D[w]) / total + rest * shorter); // (1.2) eq-kneser-ney
       orders = k;
     }
-    const probabilities = new Float32Array(p);
-    return { state: { context }, logits: probabilities.map(Math.log), probabilities, layers: [], orders };
+    return { state: { context }, logits: p.map(Math.log), probabilities: p, layers: [], orders };
   }
 }
 
 // A matrix of bytes as it was before it was rounded: each column has its scale.
 function scaled(numbers, scales) {
   const matrix = new Float32Array(numbers.length);
-  for (let i = 0, j = 0; i < matrix.length; i++, j = (j + 1) % scales.length) matrix[i] = numbers[i] * scales[j];
+  for (let i = 0; i < matrix.length; i++) matrix[i] = numbers[i] * scales[i % scales.length];
   return matrix;
 }
 
