@@ -187,6 +187,10 @@ def relu() -> nn.Module:
     return nn.RNN(4, 6, nonlinearity="relu")
 
 
+def large() -> LanguageModel:
+    return LanguageModel(LSTM(4, 300), V)
+
+
 REFUSED = {
     "a name": (TypeError, "name is", lambda: publish_model(3, small(GRU(4, 6)), CORPUS)),
     "a path": (ValueError, "pass 'gru'", lambda: publish_model("../x", small(GRU(4, 6)), CORPUS)),
@@ -206,7 +210,7 @@ REFUSED = {
         TypeError, "plain RNN", lambda: publish_model("x", small(nn.GRU(4, 6, bias=False)), CORPUS)
     ),
     "too large": (
-        ValueError, "at most 350,000", lambda: publish_model("x", LanguageModel(LSTM(4, 300), V), CORPUS)
+        ValueError, "at most 350,000", lambda: publish_model("x", large(), CORPUS)
     ),
     "not finite": (ValueError, "perplexity nan", lambda: publish_model("x", nan(), CORPUS)),
     "no order": (ValueError, "order is 0", lambda: publish_counts("x", CORPUS, 0)),
