@@ -41,7 +41,8 @@
       begin();
     } catch (error) {
       status.textContent = error.message;
-      button.firstChild.data = "Try again";
+      button.textContent = "Try again";
+      button.removeAttribute("aria-label");
     }
   }
 

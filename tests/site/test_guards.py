@@ -42,6 +42,13 @@ WARNED: dict[str, tuple[str, str]] = {
         "duplicate label of equation eq-small",
     ),
     "an image that is not there": ("![words](none.svg)", "image file not readable"),
+    "an unknown widget": ("```{play} none\n:figure: page fig-a\n\nTry.\n```", "no widget 'none'"),
+    "a widget without a figure": ("```{play} cell\n\nTry.\n```", "'cell' has no :figure:"),
+    "a widget without a word": ("```{play} cell\n:figure: page fig-a\n```", "say what to try"),
+    "a widget with a figure that is not there": (
+        "```{play} cell\n:figure: page fig-none\n\nTry.\n```",
+        "book/page has no figure 'fig-none' for the widget 'cell'",
+    ),
 }
 # Each of these stops the build at once. A name for each, the fault, and what the build says.
 FAULTS: dict[str, tuple[Callable[[MiniBook], object], str]] = {

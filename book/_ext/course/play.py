@@ -27,10 +27,11 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
+LOGGER = logging.getLogger(__name__)
 WIDGETS = Path(__file__).parents[2] / "_static" / "play"
 START = "play-start.js"
 ENTRY = re.compile(r"^PlayWidgets\.(\w+) = ", re.MULTILINE)
@@ -84,18 +85,22 @@ class PlayDirective(SphinxDirective):
 
 
 def fill(app: Sphinx, document: nodes.document, page: str) -> None:
-    """Put the still figure into each widget, when all pages are read."""
+    """Put the still figure into each widget, when all pages are read; warn if there is none."""
     env = app.env
     assert env is not None
     for node in document.findall(play):
-        if node["chapter"] not in env.found_docs:
-            raise ExtensionError(f"{page}: there is no page {node['chapter']} for :figure:")
-        figures = env.get_doctree(node["chapter"]).findall(nodes.figure)
-        found = [figure for figure in figures if node["figure"] in figure["names"]]
-        if not found:
-            raise ExtensionError(f"{page}: {node['chapter']} has no figure {node['figure']!r}")
-        # As a drawing, where there is one beside the bitmap.
-        node.append(list(found[0].findall(nodes.image))[-1].deepcopy())
+        found = []
+        if node["chapter"] in env.found_docs:
+            figures = env.get_doctree(node["chapter"]).findall(nodes.figure)
+            found = [figure for figure in figures if node["figure"] in figure["names"]]
+        if found:  # as a drawing, where there is one beside the bitmap
+            node.append(list(found[0].findall(nodes.image))[-1].deepcopy())
+        else:
+            LOGGER.warning(
+                f"{node['chapter']} has no figure {node['figure']!r} for the widget "
+                f"{node['name']!r}: name one of its figures",
+                location=node,
+            )
 
 
 def visit_play(self: HTML5Translator, node: play) -> None:
@@ -109,7 +114,7 @@ def depart_play(self: HTML5Translator, node: play) -> None:
     section = next(parent for parent in ancestors(node) if isinstance(parent, nodes.section))
     title = html.escape(section[0].astext())
     self.body.append(
-        f'<button type="button">Start<span class="visually-hidden">: {title}</span></button>'
+        f'<button type="button" aria-label="Start: {title}">Start</button>'
         '<p role="status"></p></div>'
     )
 

@@ -36,7 +36,7 @@ PlayWidgets.cell = (box, models, text, image) => {
     ],
     ({ z, c, next }) => [
       `The new state: ${two(z)} · ${two(h)} ${signed((1 - z) * c)} = ${two(next)}; of the old one the update gate keeps ${two(z * h)}.`,
-      [[5.35, 2.4, 1 - z], [4.95, 1.4, (1 - z) * c], [4.95, 4.88, z * h], [4.8, 5.25, next]],
+      [[5.45, 2.4, 1 - z], [4.95, 1.4, (1 - z) * c], [4.95, 4.88, z * h], [4.8, 5.25, next]],
     ],
   ];
 

@@ -31,7 +31,10 @@ PlayWidgets.gates = (box, [first], text) => {
       const canvas = el("canvas", { role: "img", "aria-label": `${label}, a heat map; its numbers are in the values as text` });
       return { name, canvas, node: el("div", {}, el("p", { className: "play-small", textContent: label }), canvas) };
     });
-    pictures.replaceChildren(...maps.map(({ node }) => node));
+    pictures.replaceChildren(...maps.map(({ node }) => node), el("p", {
+      className: "play-small",
+      textContent: "As changed. Slow units on top; blue is up to 1, orange down to −1.",
+    }));
     panels[0].line.textContent = reached(model);
   }
 

@@ -27,7 +27,7 @@
   function range(text, min, max, step, value, words, onInput) {
     const control = el("input", { type: "range" });
     Object.assign(control, { min, max, step, value });
-    const output = el("output");
+    const output = el("span", { "aria-hidden": "true" });
     const show = () => {
       output.textContent = words(control.valueAsNumber);
       control.setAttribute("aria-valuetext", output.textContent);
@@ -148,7 +148,7 @@
       self.indices = found.indices;
     }
 
-    self.update = async () => {
+    async function reread() {
       clean();
       const late = setTimeout(() => (stop.hidden = false), 300);
       const end = await work.run(read(self.indices, self.letters));
@@ -157,7 +157,9 @@
       if (document.activeElement === stop) field.focus();
       stop.hidden = true;
       show(end);
-    };
+    }
+
+    self.update = () => (self.ready = reread());
     field.addEventListener("input", self.update);
     self.node = el("div", { className: "play-field" }, labelled(label, field), note, stop);
     return self;

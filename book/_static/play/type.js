@@ -39,8 +39,13 @@ PlayWidgets.type = (box, models, text, image, below = () => {}) => {
     });
   }
 
-  function show(end) {
+  // A new page for each, after the text.
+  function turn() {
     pages = readers.map((reader) => ({ letters: "", costs: [], at: reader.last }));
+  }
+
+  function show(end) {
+    turn();
     const said = readers.map((reader, n) => {
       const best = bars(panels[n].list, symbols, reader.last.probabilities);
       below(extras[n], reader);
@@ -66,12 +71,13 @@ PlayWidgets.type = (box, models, text, image, below = () => {}) => {
 
   async function toggle() {
     if (go.textContent === "Stop") return pen.stop();
+    await input.ready;
     go.textContent = "Stop";
+    turn();
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const end = await pen.run(write(heat.control.valueAsNumber, !calm), calm ? 0 : PAUSE);
     showRows();
     go.textContent = "Write on";
-    if (end !== "done" && input.changed) return;
     speech.say(pages.map((page, n) => `${readers[n].name} wrote: ${page.letters}`).join(". "), 0);
   }
 
