@@ -254,7 +254,7 @@ def test_the_fixture_has_every_construct_of_the_book() -> None:
     gated = {f"{kind}-{end}" for kind in ("exercise", "solution") for end in ("start", "end")}
     # The page of every book has code; the others stand on pages without any.
     alone = {"bibliography", "quiz-score", "glossary", "surprise", "questions", "container"}
-    alone |= {"downloads", "task-list"}
+    alone |= {"downloads", "task-list", "play", "models"}
     assert used - gated - {"code-cell"} - alone <= known
 
 
