@@ -6,7 +6,7 @@ for (const button of document.querySelectorAll("[data-click]")) {
 }
 
 // What is wider than the page scrolls inside itself: its edge fades where there is more, and the
-// keyboard reaches it. The theme lets it reach code and tables.
+// keyboard reaches it.
 const wide = ".katex-display, .bd-article pre, .cell_output > .output, .pst-scrollable-table-container";
 
 function showMore(box) {
@@ -15,13 +15,13 @@ function showMore(box) {
   const left = box.scrollLeft > 1;
   box.classList.toggle("more-right", room > 1 && right);
   box.classList.toggle("more-left", room > 1 && left);
-  if (!box.matches(".katex-display")) return;
+  const named = box.matches(".katex-display");
   if (room > 1) {
     box.tabIndex = 0;
-    box.setAttribute("role", "group");
-    box.setAttribute("aria-label", "equation that scrolls sideways");
+    if (named) box.setAttribute("role", "group");
+    if (named) box.setAttribute("aria-label", "equation that scrolls sideways");
   } else {
-    for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+    for (const name of ["tabindex", ...(named ? ["role", "aria-label"] : [])]) box.removeAttribute(name);
   }
 }
 
@@ -36,6 +36,25 @@ document.fonts.addEventListener("loadingdone", () => {
     if (box.checkVisibility({ contentVisibilityAuto: true })) showMore(box);
   }
 });
+
+// The contents beside a page show where its reader is: in the last section that has begun.
+const entries = new Map();
+for (const link of document.querySelectorAll(".page-toc a[href^='#']")) {
+  entries.set(document.getElementById(link.hash.slice(1)), link);
+}
+const near = new Set();
+const places = new IntersectionObserver(
+  (changes) => {
+    for (const { target, isIntersecting } of changes) near[isIntersecting ? "add" : "delete"](target);
+    const here = [...entries.keys()].findLast((section) => near.has(section));
+    for (const [section, link] of entries) {
+      link.classList.toggle("active", section === here);
+      link.parentElement.classList.toggle("active", section.contains(here ?? null));
+    }
+  },
+  { rootMargin: "0px 0px -60%" },
+);
+for (const section of entries.keys()) places.observe(section);
 
 // Copy buttons: the keyboard stops at one of each section, and from there the arrows lead to the
 // others. All of them would be most of the stops of a page.

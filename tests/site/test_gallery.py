@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from playwright.sync_api import Browser
-from visits import ROOT, one_at_a_time
+from visits import ROOT, lay_out, one_at_a_time
 
 PHONE = 390
 LEAST_LETTERS = 11.0  # pixels; of what stands on the line, an index below it is smaller
@@ -45,6 +45,7 @@ def test_every_figure_can_be_read(browser: Browser, server: str, path: str, them
     )
     page = context.new_page()
     page.goto(server + path)
+    lay_out(page)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
     figures = page.locator("article figure img")
     seen = set()

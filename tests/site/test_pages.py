@@ -54,7 +54,7 @@ def test_is_light(browser: Browser, visit: Visit, width: int) -> None:
     # The best of three: beside other tests, a page may be painted before its fonts are there.
     while not shifts or (len(shifts) < 3 and shifts[-1] > LARGEST_SHIFT):
         context = browser.new_context(viewport={"width": width, "height": 844})
-        opened = open_page(context, visit.url)
+        opened = open_page(context, visit.url, whole=False)
         largest = sorted(opened.sizes.items(), key=lambda file: -file[1])[:5]
         assert sum(opened.sizes.values()) <= MOST_BYTES, largest
         assert len(opened.sizes) <= MOST_REQUESTS, list(opened.sizes)
@@ -284,7 +284,7 @@ def test_fits_a_phone(page: Page, width: int) -> None:
 
 
 def test_keyboard_sees_where_it_is(context: BrowserContext, visit: Visit) -> None:
-    page = open_page(context, visit.url).page
+    page = open_page(context, visit.url, whole=False).page
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
     seen: list[str] = []

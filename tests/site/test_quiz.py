@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page
-from visits import COLOURS, ROOT, SITE, chapters, one_at_a_time, open_page, until
+from visits import (
+    COLOURS,
+    ROOT,
+    SITE,
+    chapters,
+    lay_out,
+    one_at_a_time,
+    open_page,
+    until,
+)
 
 QUESTION_BYTES, SCRIPT_BYTES = 1536, 8192
 PAGES = [
@@ -108,6 +117,7 @@ def page(opened: Page) -> Page:
     if stored(opened):
         opened.evaluate("Object.keys(localStorage).forEach(k => localStorage.removeItem(k))")
         opened.reload()
+        lay_out(opened)
     return opened
 
 
@@ -534,6 +544,7 @@ def test_score_and_progress(context: BrowserContext, server: str, site: Path) ->
     for path in PAGES:
         page = context.new_page()
         page.goto(server + path)
+        lay_out(page)
         total[path] = len(forms(page))
         answer_right(page.locator("form.quiz"))
         count = total[path]

@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 from serve import POLICY
 from test_pages import missing_icons
 from visits import SITE, chapters, open_page, pages, until
@@ -245,6 +245,25 @@ def test_what_scrolls_sideways_shows_it(context: BrowserContext, server: str) ->
     until(page, "e => e.matches('.more-left:not(.more-right)')", element)
     page.set_viewport_size({"width": 1280, "height": 800})
     until(page, "e => !e.matches('.more-left, .more-right, [tabindex]')", element)
+
+
+def test_a_section_is_laid_out_when_it_comes_near(context: BrowserContext, server: str) -> None:
+    page = open_page(context, server + "book/rnn.html", whole=False).page
+    # That the theme measures nothing is to be seen by what it would write to each block of code.
+    assert page.locator("article pre[tabindex]").count() == 0
+    near = """() => [...document.querySelectorAll("article > section > section")].map(
+      e => e.firstElementChild.checkVisibility({contentVisibilityAuto: true}))"""
+    assert page.evaluate(near)[-1] is False
+    links = page.locator(".page-toc a")
+    links.last.click()
+    expect(links.last).to_have_class(re.compile("active"))
+    expect(page.locator(".page-toc a.active")).to_have_count(1)
+    assert page.evaluate(near)[-1] is True
+    top = page.locator("article " + str(links.last.get_attribute("href"))).bounding_box()
+    assert top is not None
+    assert -10 < top["y"] < 200, "a link leads to its section, whatever lies between"
+    page.keyboard.press("Home")
+    expect(links.first).to_have_class(re.compile("active"))
 
 
 @pytest.mark.parametrize("path", chapters())

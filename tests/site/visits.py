@@ -53,8 +53,19 @@ def until(page: Page, condition: str, argument: object = None, seconds: float = 
         page.wait_for_timeout(20)
 
 
-def open_page(context: BrowserContext, url: str) -> Visit:
-    """Open a page and wait until it has loaded all that it wants."""
+def lay_out(page: Page) -> None:
+    """Lay out all sections of a page, as if its reader had been everywhere."""
+    page.evaluate(
+        """() => {
+          const style = document.createElement("style");
+          style.textContent = "article section { content-visibility: visible !important }";
+          document.head.append(style);
+        }"""
+    )
+
+
+def open_page(context: BrowserContext, url: str, whole: bool = True) -> Visit:
+    """Open a page, wait until it has loaded all that it wants, and lay out the whole of it."""
     visit = Visit(url, context.new_page())
 
     def note_response(response: Response) -> None:
@@ -75,4 +86,6 @@ def open_page(context: BrowserContext, url: str) -> Visit:
     )
     visit.page.goto(url, wait_until="networkidle")
     visit.page.evaluate("document.fonts.ready")
+    if whole:
+        lay_out(visit.page)
     return visit

@@ -76,6 +76,14 @@ def blocks() -> bool:
     )
 
 
+def when_loaded() -> bool:
+    """What the theme does when a page is loaded is what mode.js keeps it from, and nothing new."""
+    bootstrap, theme = (bundle.THEME / f"scripts/{name}.js" for name in SCRIPTS)
+    kinds = re.findall(r"load\$\{(\w+)\}", bootstrap.read_text(encoding="utf-8"))
+    text = theme.read_text(encoding="utf-8")
+    return len(kinds) == 4 and text.count('addEventListener("load"') == text.count("scrollWidth")
+
+
 def fonts() -> bool:
     """Each font of the style sheets is one that lies there, to be cut."""
     sheets = (bundle.THEME / "styles/pydata-sphinx-theme.css", assets.KATEX / "katex.min.css")
@@ -103,6 +111,7 @@ def repeated_ids() -> bool:
     )
 
 
+SCRIPTS = ("bootstrap", "pydata-sphinx-theme")
 HIDDEN = inspect.getsource(HideInputCells)
 
 # The package, what is used of it, where, and whether it is there.
@@ -120,6 +129,7 @@ PRIVATE: list[tuple[str, str, str, Callable[[], bool]]] = [
     ),
     ("pydata-sphinx-theme", "the files of every page", "bundle.py", theme_files),
     ("pydata-sphinx-theme", "the blocks of its templates", "templates/", blocks),
+    ("pydata-sphinx-theme", "what waits for `load`", "mode.js", when_loaded),
     ("pydata-sphinx-theme", "the fonts", "bundle.py", fonts),
     ("pydata-sphinx-theme", "the name of a page in a script", "bundle.py", page_name),
     *(

@@ -27,3 +27,7 @@ const { dataset } = document.documentElement;
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 dataset.mode = localStorage.getItem("mode") ?? "auto";
 dataset.theme = dataset.mode !== "auto" ? dataset.mode : dark ? "dark" : "light";
+
+// When all is loaded, the theme measures every block of code, and Bootstrap every place that a link
+// leads to: a long chapter would be laid out at once. course.js does both for what comes near.
+addEventListener("load", (event) => event.stopImmediatePropagation(), { once: true });
