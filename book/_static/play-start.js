@@ -32,17 +32,20 @@
       const { name, models, text } = box.dataset;
       const loaded = await Promise.all(models.split(" ").filter(Boolean).map((model) => Play.load(model)));
       const widget = document.createElement("div");
-      widget.className = "play-on";
+      Object.assign(widget, { className: "play-on", tabIndex: -1 });
+      widget.setAttribute("role", "group");
+      widget.setAttribute("aria-label", button.ariaLabel.replace(/.*?: /, ""));
       const image = box.querySelector("img");
       const begin = PlayWidgets[name](widget, loaded, text, image.cloneNode());
       image.replaceWith(widget);
       button.remove();
       status.remove();
       begin();
+      widget.focus({ preventScroll: true }); // not its field: on a phone that opens the keyboard
     } catch (error) {
       status.textContent = error.message;
       button.textContent = "Try again";
-      button.removeAttribute("aria-label");
+      button.ariaLabel = button.ariaLabel.replace("Start", "Try again");
     }
   }
 

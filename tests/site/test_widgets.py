@@ -27,11 +27,6 @@ AFTER = """async ([name, text, change]) => {
 }"""
 
 
-def served_by(name: str) -> Any:
-    """Return the pattern of a model's address."""
-    return re.compile(rf"/models/{name}\.bin")
-
-
 @pytest.fixture(scope="module")
 def opened(browser: Browser, server: str) -> Iterator[Visit]:
     """The page, opened once."""
@@ -390,10 +385,8 @@ def test_reading_that_takes_long_is_stopped(page: Page) -> None:
     expect_panel(page, box.locator(".play-panel").nth(1), "rnn", "the end", None)
 
 
-@pytest.mark.parametrize("kind", ["missing", "damaged", "no network"])
-def test_a_model_that_does_not_come_is_asked_for_again(
-    browser: Browser, server: str, kind: str
-) -> None:
+@pytest.mark.parametrize("kind", ["missing", "damaged", "no network", "no script"])
+def test_what_does_not_come_is_asked_for_again(browser: Browser, server: str, kind: str) -> None:
     context = browser.new_context()
     page = context.new_page()
 
@@ -405,14 +398,16 @@ def test_a_model_that_does_not_come_is_asked_for_again(
         else:
             route.abort()
 
-    page.route(served_by("tagger"), fail)
+    said = {"damaged": "“tagger” is damaged", "no script": "play.js did not come: are you offline?"}
+    lost = re.compile(r"/play\.js" if kind == "no script" else r"/models/tagger\.bin")
+    page.route(lost, fail)
     page.goto(server + "book/play.html")
     box = page.locator(".play[data-name=tagger]")
     box.get_by_role("button", name="Start").press("Enter")
-    said = "damaged" if kind == "damaged" else "could not be loaded"
-    expect(box.get_by_role("status")).to_contain_text(f"“tagger” {said}".replace("” d", "” is d"))
+    wanted = said.get(kind, "“tagger” could not be loaded")
+    expect(box.get_by_role("status")).to_contain_text(wanted)
     expect(box.locator("img")).to_be_visible()
-    page.unroute(served_by("tagger"))
+    page.unroute(lost)
     box.get_by_role("button", name="Try again").press("Enter")
     expect(box.locator(".play-cut")).not_to_be_empty(timeout=LONG)
     context.close()

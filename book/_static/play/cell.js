@@ -80,8 +80,5 @@ PlayWidgets.cell = (box, models, text, image) => {
     show();
   });
   box.append(el("div", { className: "play-controls" }, next, back, input.node, state.node), line, places);
-  return () => {
-    next.focus();
-    show();
-  };
+  return show;
 };

@@ -147,8 +147,5 @@ PlayWidgets.gates = (box, [first], text) => {
     el("div", { className: "play-rows" }, ...rows.map(({ node }) => node)),
     pictures, values.node, speech.node,
   );
-  return () => {
-    input.field.focus();
-    return input.update();
-  };
+  return input.update;
 };

@@ -67,8 +67,5 @@ PlayWidgets.past = (box, models, text) => {
     el("div", { className: "play-panels" }, ...panels.map(({ node }) => node)),
     values.node, speech.node,
   );
-  return () => {
-    back.control.focus();
-    return input.update();
-  };
+  return input.update;
 };

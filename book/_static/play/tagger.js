@@ -72,8 +72,5 @@ PlayWidgets.tagger = (box, [model], text) => {
     el("p", {}, el("b", { textContent: "What later letters changed " })), changes,
     values.node, speech.node,
   );
-  return () => {
-    input.field.focus();
-    return input.update();
-  };
+  return input.update;
 };

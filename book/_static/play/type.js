@@ -91,10 +91,7 @@ PlayWidgets.type = (box, models, text, image, below = () => {}) => {
     el("div", { className: "play-rows" }, ...rows.map(({ node }) => node)),
     values.node, speech.node,
   );
-  return () => {
-    input.field.focus();
-    return input.update();
-  };
+  return input.update;
 };
 
 // How much the state of each layer moves at the last letter that was read: bars of powers of ten.
