@@ -1,7 +1,7 @@
 // Lets every model of the site read the text that the test's server has for it, and sends there
 // what it computed: for each character the logits, and of each layer state, memory and gates.
 const send = (name, body) => fetch(`/numbers/${name}`, { method: "POST", body });
-const SLICE = 5; // characters that are timed at once: short, for other programs take their turns
+const SLICE = 10; // characters that are timed at once: few, for other programs take their turns
 
 // Yields the numbers of each character, and the milliseconds that each took.
 function* read(model, indices) {

@@ -4,15 +4,17 @@
 
 opens the page in these browsers, and fails where one is missing or says something else. A browser
 needs no driver for that: the page computes and sends its numbers back. `make test` does the same in
-Chromium. Debian and Ubuntu have the browsers in firefox-esr or firefox, libwebkit2gtk-4.1-0 (with
-its MiniBrowser) and xvfb.
+Chromium, and in these where they are installed. Debian has them in the packages firefox-esr,
+webkit2gtk-driver and xvfb.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +57,7 @@ class Answers:
     numbers: dict[str, bytes] = field(default_factory=dict)
     finished: threading.Event = field(default_factory=threading.Event)
 
-    def wait(self, seconds: float = 120.0) -> dict[str, Any]:
+    def wait(self, seconds: float = 180.0) -> dict[str, Any]:
         """Return the end of what the page sent; raise `AssertionError` if it failed."""
         assert self.finished.wait(seconds), f"the page has not finished: {sorted(self.numbers)}"
         assert "failed" not in self.numbers, self.numbers["failed"].decode()
@@ -191,17 +193,37 @@ def furthest(site: Path, name: str, answers: Answers, dtype: torch.dtype = torch
     return float((np.abs(found - wanted) / size).max())
 
 
-def command(browser: str, address: str, folder: str) -> list[str]:
-    """Return how to open an address in a browser that has no window to show."""
+def command(browser: str) -> list[str] | None:
+    """Return how to open a page in a browser that has no window to show; None: not installed."""
     program = next(filter(None, map(shutil.which, BROWSERS[browser])), None)
-    if program is None:
-        sys.exit(f"{browser} is not installed: none of {', '.join(BROWSERS[browser])}")
-    if browser == "firefox":
-        return [program, "--headless", "--no-remote", "--profile", folder, address]
     display = shutil.which("xvfb-run")
-    if display is None:
-        sys.exit("webkit needs a display: install xvfb")
-    return [display, "-a", program, address]
+    if program is None or (browser == "webkit" and display is None):
+        return None
+    if browser == "firefox":
+        return [program, "--headless", "--no-remote", "--profile"]
+    return [str(display), "-a", program]
+
+
+def installed() -> list[str]:
+    """Return the browsers, other than Chromium, that are here."""
+    return [browser for browser in BROWSERS if command(browser)]
+
+
+def ask(browser: str, site: Path) -> tuple[Answers, dict[str, Any]]:
+    """Return what a browser has sent, and how long it took."""
+    start = command(browser)
+    if start is None:
+        sys.exit(f"{browser} is not installed: {__doc__}")
+    with asking(site) as (address, answers), tempfile.TemporaryDirectory() as folder:
+        place = [folder, address] if browser == "firefox" else [address]
+        process = subprocess.Popen(
+            [*start, *place], stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            return answers, answers.wait()
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # a browser is many processes
+            process.wait()
 
 
 def main() -> int:
@@ -210,13 +232,7 @@ def main() -> int:
     parser.add_argument("browsers", nargs="+", choices=BROWSERS)
     worst = 0.0
     for browser in parser.parse_args().browsers:
-        with asking(SITE) as (address, answers), tempfile.TemporaryDirectory() as folder:
-            process = subprocess.Popen(command(browser, address, folder))
-            try:
-                end = answers.wait()
-            finally:
-                process.terminate()
-                process.wait()
+        answers, end = ask(browser, SITE)
         print(end["browser"])
         for name, time in end["times"].items():
             difference = furthest(SITE, name, answers)

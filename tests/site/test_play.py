@@ -63,6 +63,14 @@ def test_the_page_computes_what_pytorch_does(answers, site: Path, name: str, dty
     assert agreement.furthest(site, name, answers[0], dtype) < agreement.CLOSE
 
 
+@pytest.mark.parametrize("browser_name", agreement.installed())
+def test_other_browsers_compute_the_same(site: Path, browser_name: str) -> None:
+    """In those that are installed; the workflow installs them."""
+    answers, _ = agreement.ask(browser_name, site)
+    for name in NAMES:
+        assert agreement.furthest(site, name, answers) < agreement.CLOSE, name
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_character_takes_no_time(answers, name: str) -> None:
     assert answers[1]["times"][name] < 2, "milliseconds"
