@@ -1,7 +1,8 @@
 """Everything that has to hold, stage by stage: `make test`.
 
 A stage that fails keeps no other from running; what failed is named in the last lines. Only
-without a site there is nothing to look at: then the unit tests run, and no notebook.
+without a site there is nothing to look at: then the unit tests run, and no notebook. The
+environment of a stranger, in which the notebooks run, is made beside the first stages.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -36,10 +38,14 @@ class Stage:
     seconds: float = 0.0
     closing: str = "not run"
     named: list[str] = field(default_factory=list)
+    said: str = ""  # what was kept
+    process: subprocess.Popen[str] | None = None
 
-    def run(self) -> bool:
-        """Run the command, show what it says, and tell whether it went well."""
-        print(f"\n===== {self.name}: {' '.join(self.command)}", flush=True)
+    def run(self, aside: bool = False) -> bool:
+        """Run the command and tell whether it went well; show what it says, or else keep it."""
+        said = [f"\n===== {self.name}: {' '.join(self.command)}\n"]
+        if not aside:
+            print(said.pop(), end="", flush=True)
         self.closing, start = "", time.monotonic()
         with subprocess.Popen(
             self.command,
@@ -49,28 +55,35 @@ class Stage:
             start_new_session=True,
         ) as process:
             assert process.stdout is not None
-            timer = threading.Timer(self.limit, self.end, [process])
+            self.process = process
+            why = f"ended, for it took more than {self.limit:g} s"
+            timer = threading.Timer(self.limit, self.end, [why])
             timer.start()
             try:
                 for line in process.stdout:
-                    print(line, end="", flush=True)
+                    if aside:
+                        said.append(line)
+                    else:
+                        print(line, end="", flush=True)
                     if line.startswith(("FAILED ", "ERROR ", "left out, ")):
                         self.named.append(line.strip())
                     if LAST.fullmatch(line.strip()):
                         self.closing = line.strip("= \n")
             except BaseException:  # nothing goes on behind the back of who ended this
-                self.end(process)
+                self.end("interrupted")
                 raise
             finally:
                 timer.cancel()
         self.seconds, self.passed = time.monotonic() - start, process.returncode == 0
+        self.said = "".join(said)
         return self.passed
 
-    def end(self, process: subprocess.Popen[str]) -> None:
+    def end(self, why: str) -> None:
         """End the command and all that it has started."""
-        self.named.append(f"ended, for it took more than {self.limit:g} s")
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        self.named.append(why)
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def count(self, kind: str) -> int:
         """Return how many tests ended so, as pytest's closing line says."""
@@ -80,16 +93,30 @@ class Stage:
 def main() -> int:
     """Run the stages and sum them up; return 0 if all went well."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    site = Stage("site", [MAKE, "site"])
-    browser = Stage("browser", [sys.executable, "tests/browser.py"])
-    tests = Stage("tests", [*PYTEST, "tests"])
-    notebooks = Stage("notebooks", [sys.executable, "tests/stranger.py"])
-    stages = [Stage("lint", [MAKE, "lint"]), site, browser, tests, notebooks]
-    for stage in stages:
-        if stage is tests and not site.passed:
-            tests.command[-1] = "tests/unit"
-        if stage is not notebooks or site.passed:
-            stage.run()
+    with tempfile.TemporaryDirectory(prefix="stranger-") as folder:
+        python = sys.executable
+        stranger = Stage("stranger", [python, "tests/stranger.py", "--prepare", folder])
+        site = Stage("site", [MAKE, "site"])
+        browser = Stage("browser", [python, "tests/browser.py"])
+        tests = Stage("tests", [*PYTEST, "tests"])
+        notebooks = Stage("notebooks", [python, "tests/stranger.py", "--prepared", folder])
+        stages = [Stage("lint", [MAKE, "lint"]), site, browser, tests]
+        beside = threading.Thread(target=stranger.run, args=[True])
+        beside.start()
+        try:
+            for stage in stages:
+                if stage is tests and not site.passed:
+                    tests.command[-1] = "tests/unit"
+                stage.run()
+        except BaseException:
+            stranger.end("interrupted")
+            raise
+        finally:
+            beside.join()
+        print(stranger.said, end="", flush=True)
+        stages += [stranger, notebooks]
+        if site.passed and stranger.passed:
+            notebooks.run()
     print("\n===== in short")
     for stage in stages:
         verdict = "passed" if stage.passed else "FAILED"

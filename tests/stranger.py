@@ -2,6 +2,7 @@
 
     python tests/stranger.py             # with the versions that built the site
     python tests/stranger.py --oldest    # with the oldest ones that the package allows
+    python tests/stranger.py --prepare FOLDER ; python tests/stranger.py --prepared FOLDER
 
 A fresh virtual environment in a fresh folder gets a kernel, and then only what the first cell of a
 notebook installs, from a wheel of this checkout. nbval runs the notebooks there and compares, and
@@ -74,7 +75,7 @@ def make_kernel(folder: Path) -> None:
 
 def copy_notebooks(folder: Path, source: str, compare: bool) -> None:
     """Copy the notebooks and the workbooks; their first cell installs from the given source."""
-    (folder / "notebooks").mkdir()
+    (folder / "notebooks").mkdir(exist_ok=True)
     (folder / "workbook").mkdir()
     for path in sorted((SITE / "notebooks").rglob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
@@ -90,6 +91,7 @@ def copy_notebooks(folder: Path, source: str, compare: bool) -> None:
 
 def run_first_cell(folder: Path, source: str) -> NotebookNode:
     """Run the first cell alone, and find out what it has brought."""
+    (folder / "notebooks").mkdir()
     notebook = new_notebook(cells=[new_code_cell(install_cell(source)), new_code_cell(FOUND)])
     client = NotebookClient(
         notebook,
@@ -103,40 +105,63 @@ def run_first_cell(folder: Path, source: str) -> NotebookNode:
     return notebook
 
 
+def prepare(folder: Path, old: bool = False) -> None:
+    """Make the environment in an empty folder, and let the first cell fill it."""
+    pins = oldest() if old else (ROOT / "requirements.txt").read_text().splitlines()
+    (folder / "constraints.txt").write_text("\n".join(pins))
+    settle(folder)
+    make_kernel(folder)
+    wheel = build_wheel(folder).as_uri()
+    os.environ["PIP_CONSTRAINT"] = str(folder / "constraints.txt")
+    run_first_cell(folder, wheel)
+
+
+def settle(folder: Path) -> None:
+    """Set the variables under which a stranger's programs run."""
+    os.environ.pop("PYTHONPATH", None)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the Makefile: they run side by side
+    os.environ["PIP_NO_COMPILE"] = "1"  # of PyTorch's thousands of modules a chapter needs some
+    os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
+
+
+def run(folder: Path, compare: bool = True) -> int:
+    """Run the notebooks and the workbooks in an environment, and return pytest's verdict."""
+    settle(folder)
+    os.environ["PIP_CONSTRAINT"] = str(folder / "constraints.txt")
+    (wheel,) = folder.glob("*.whl")
+    copy_notebooks(folder, wheel.as_uri(), compare)
+    listing = [folder / "env" / "bin" / "python", "-m", "pip", "list", "--format", "freeze"]
+    installed = subprocess.run(
+        listing, capture_output=True, text=True, check=True, timeout=LONGEST
+    ).stdout
+    shown = re.findall(r"^(?:torch|numpy|matplotlib|d2lhelpers)==.*", installed, re.M)
+    print("the stranger has", ", ".join(shown), flush=True)
+    options = ["--nbval-lax", "--nbval-kernel-name", "stranger", "--nbval-cell-timeout", "600"]
+    workers = ["--numprocesses", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, *workers, "-c", "/dev/null"]
+    command += ["--rootdir", str(folder), "notebooks", str(ROOT / "tests" / "workbooks.py")]
+    os.environ |= {"WORKBOOKS": str(folder / "workbook"), "WORKBOOKS_KERNEL": "stranger"}
+    return subprocess.run(command, cwd=folder, timeout=4 * LONGEST).returncode
+
+
 def main() -> int:
-    """Prepare the folder, run the notebooks, and return nbval's verdict."""
+    """Prepare the environment, run the notebooks in it, or one of the two."""
     parser = argparse.ArgumentParser(description="Run the notebooks as a stranger would.")
     parser.add_argument("--oldest", action="store_true", help="with the oldest versions allowed")
-    old = parser.parse_args().oldest
+    parser.add_argument("--prepare", type=Path, help="only make the environment, in this folder")
+    parser.add_argument("--prepared", type=Path, help="run in the environment in this folder")
+    options = parser.parse_args()
+    if options.prepare:
+        prepare(options.prepare.resolve())
+        return 0
     if not list(SITE.glob("notebooks/*.ipynb")):
         sys.exit(f"there is no notebook in {SITE}: run `make site`")
+    if options.prepared:
+        return run(options.prepared.resolve())
     with tempfile.TemporaryDirectory(prefix="stranger-") as name:
         folder = Path(name).resolve()
-        constraints = folder / "constraints.txt"
-        pins = oldest() if old else (ROOT / "requirements.txt").read_text().splitlines()
-        constraints.write_text("\n".join(pins))
-        os.environ.pop("PYTHONPATH", None)
-        os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the Makefile: they run side by side
-        os.environ["PIP_NO_COMPILE"] = "1"  # of PyTorch's thousands of modules a chapter needs some
-        os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
-        make_kernel(folder)
-        wheel = build_wheel(folder).as_uri()
-        copy_notebooks(folder, wheel, compare=not old)
-        os.environ["PIP_CONSTRAINT"] = str(constraints)
-        run_first_cell(folder, wheel)
-        python = folder / "env" / "bin" / "python"
-        listing = [python, "-m", "pip", "list", "--format", "freeze"]
-        installed = subprocess.run(
-            listing, capture_output=True, text=True, check=True, timeout=LONGEST
-        ).stdout
-        shown = re.findall(r"^(?:torch|numpy|matplotlib|d2lhelpers)==.*", installed, re.M)
-        print("the stranger has", ", ".join(shown), flush=True)
-        options = ["--nbval-lax", "--nbval-kernel-name", "stranger", "--nbval-cell-timeout", "600"]
-        workers = ["--numprocesses", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
-        command = [sys.executable, "-m", "pytest", *options, *workers, "-c", "/dev/null"]
-        command += ["--rootdir", name, "notebooks", str(ROOT / "tests" / "workbooks.py")]
-        os.environ |= {"WORKBOOKS": str(folder / "workbook"), "WORKBOOKS_KERNEL": "stranger"}
-        return subprocess.run(command, cwd=folder, timeout=4 * LONGEST).returncode
+        prepare(folder, options.oldest)
+        return run(folder, compare=not options.oldest)
 
 
 if __name__ == "__main__":

@@ -35,3 +35,10 @@ def test_a_stage_tells_what_failed() -> None:
     assert not stage.run()
     assert stage.named == ["FAILED tests/a.py::b - c"]
     assert [stage.count(kind) for kind in ("passed", "failed", "error")] == [20, 1, 2]
+
+
+def test_what_runs_aside_keeps_what_it_says(capfd: pytest.CaptureFixture[str]) -> None:
+    stage = STAGES.Stage("aside", [sys.executable, "-c", "print('made')"])
+    assert stage.run(aside=True)
+    assert capfd.readouterr().out == ""
+    assert stage.said.endswith("\nmade\n")
