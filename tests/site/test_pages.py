@@ -88,7 +88,8 @@ def test_images_have_their_place(visit: Visit) -> None:
 
 def test_no_word_of_code_is_an_element_for_nothing(visit: Visit) -> None:
     plain = visit.page.evaluate(
-        """() => [...document.querySelectorAll("pre span[class]:not(.long)")].filter(e => {
+        """() => [...document.querySelectorAll("pre span[class]")].filter(e => {
+          if (e.matches(".long, .printed")) return false;
           const [own, around] = [getComputedStyle(e), getComputedStyle(e.parentElement)];
           return ["color", "fontWeight", "fontStyle", "backgroundColor", "textDecorationLine"]
             .every(name => own[name] === around[name]);
@@ -264,6 +265,15 @@ def test_a_faint_colour_is_noticed(
         assert found.count(">faint<") == len(places), found
 
 
+def test_numbers_keep_their_per_cent(page: Page) -> None:
+    parted = page.evaluate(
+        """() => [...document.querySelectorAll("article :is(p, li, dd, td, figcaption)")]
+          .flatMap(e => [...e.childNodes]).filter(node => node.nodeType === Node.TEXT_NODE)
+          .map(node => node.data).filter(text => /\\d %/.test(text))"""
+    )
+    assert parted == []
+
+
 @pytest.mark.parametrize("width", PHONES)
 def test_fits_a_phone(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -281,6 +291,14 @@ def test_fits_a_phone(page: Page, width: int) -> None:
         }"""
     )
     assert lost == []
+    # No equation has to scroll.
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("article .katex-display")]
+          .filter(e => e.scrollWidth > e.clientWidth + 1)
+          .map(e => e.querySelector("annotation").textContent)"""
+    )
+    assert cut == []
 
 
 def test_keyboard_sees_where_it_is(context: BrowserContext, visit: Visit) -> None:

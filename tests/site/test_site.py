@@ -231,9 +231,39 @@ def test_lines_of_code_break_on_a_phone(context: BrowserContext, server: str) ->
     assert (wide, broken) == (0, [])
 
 
+def test_no_word_of_code_is_cut_and_no_row_of_a_printed_table(
+    context: BrowserContext, server: str
+) -> None:
+    page = open_page(context, server + "book/rnn.html").page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    cut, rows, parted = page.evaluate(
+        """() => {
+          const lines = range => new Set([...range.getClientRects()].map(box => box.top)).size;
+          const cut = [];
+          for (const line of document.querySelectorAll("div.cell_input .long")) {
+            const texts = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+            for (let text; (text = texts.nextNode());) {
+              for (const word of text.data.matchAll(/\\w+/g)) {
+                const range = document.createRange();
+                range.setStart(text, word.index);
+                range.setEnd(text, word.index + word[0].length);
+                if (lines(range) > 1) cut.push(word[0]);
+              }
+            }
+          }
+          const rows = [...document.querySelectorAll(".cell_output .printed")];
+          const parted = rows.filter(row => row.clientHeight > 25).map(row => row.textContent);
+          return [cut, rows.length, parted];
+        }"""
+    )
+    assert rows > 20
+    assert (cut, parted) == ([], [])
+
+
 def test_what_scrolls_sideways_shows_it(context: BrowserContext, server: str) -> None:
     page = open_page(context, server + "book/rnn.html").page
-    page.set_viewport_size({"width": 360, "height": 800})
+    page.set_viewport_size({"width": 280, "height": 800})
     equation = page.locator(".katex-display.more-right").first
     equation.wait_for()
     assert "gradient" in equation.evaluate("e => getComputedStyle(e).maskImage")

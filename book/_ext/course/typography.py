@@ -8,6 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+PER_CENT = re.compile(r"(?<=\d) (?=%)")
 COMMAND = re.compile(r"\\[a-zA-Z]+|[\\{}_^\s]")
 LONGEST = 12  # signs in a formula that is kept in one piece: less than a phone's line
 
@@ -15,13 +16,18 @@ LONGEST = 12  # signs in a formula that is kept in one piece: less than a phone'
 class KeepInlineMath(SphinxPostTransform):
     """Keep a short formula and what touches it in one line, as in `($x$),` or `$n$-gram`.
 
-    To a browser a typeset formula is a row of boxes, after each of which the line may end.
+    To a browser a typeset formula is a row of boxes, after each of which the line may end. A number
+    is kept with its per cent sign, too.
     """
 
     default_priority = 900
     formats = ("html",)
 
     def run(self, **kwargs: object) -> None:
+        verbatim = nodes.literal | nodes.FixedTextElement | nodes.math
+        for text in list(self.document.findall(nodes.Text)):
+            if PER_CENT.search(text) and not isinstance(text.parent, verbatim):
+                text.parent.replace(text, nodes.Text(PER_CENT.sub("\u00a0", text)))
         for formula in list(self.document.findall(nodes.math)):
             if len(COMMAND.sub("", formula.astext())) > LONGEST:
                 continue
