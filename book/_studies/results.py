@@ -82,7 +82,10 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }  # fmt: skip
 # What was tried on the validation part.
 TRIALS: dict[str, list[Recipe]] = {
-    "time_machine": [SMALL],
+    "time_machine": [
+        SMALL,
+        replace(SMALL, units=256, passes=60, dropout=0.4, learning_rate=4e-3, weight_decay=0.1),
+    ],
 }
 # The Chinese edition of Dive into Deep Learning prints the perplexity of the text learned.
 MEMORISED, FOLLOWING = 10_000, 2_000
