@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serve import served
 from visits import SITE, Visit, one_at_a_time, open_page, pages
+
+expect.set_options(timeout=30_000)  # ms: the machine may be busy, and waiting costs nothing else
 
 
 @pytest.fixture(scope="session")

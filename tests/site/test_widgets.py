@@ -16,7 +16,6 @@ from visits import Visit, open_page, until
 
 pytestmark = pytest.mark.xdist_group("widgets")
 WIDGETS = ("type", "gates", "past", "cell", "tagger", "deep")
-LONG = 30_000  # ms: the machine may be busy
 PHONE = 360
 # What a model makes of a text, by the forward pass alone: a space is read before the text.
 AFTER = """async ([name, text, change]) => {
@@ -51,7 +50,7 @@ def started(page: Page, name: str) -> Locator:
     if button.count():
         button.focus()
         page.keyboard.press("Enter")
-    expect(box.locator(".play-on")).to_be_visible(timeout=LONG)
+    expect(box.locator(".play-on")).to_be_visible()
     return box
 
 
@@ -70,7 +69,7 @@ def likely(probabilities: list[float], symbols: str = " abcdefghijklmnopqrstuvwx
 def expect_panel(page: Page, panel: Locator, *arguments: Any) -> None:
     """Wait until a panel has the numbers of the forward pass."""
     lines = likely(page.evaluate(AFTER, list(arguments)))
-    expect(panel.locator("ol").first.locator("li")).to_have_text(lines, timeout=LONG)
+    expect(panel.locator("ol").first.locator("li")).to_have_text(lines)
 
 
 def opened_values(box: Locator) -> Locator:
@@ -182,7 +181,7 @@ def test_what_is_typed_is_read_by_every_model(page: Page) -> None:
     )
     shown = rows.evaluate_all("rows => rows.map(row => row.cells[3].textContent)")
     assert [float(cost) for cost in shown] == pytest.approx([float(c) for c in costs], abs=0.011)
-    expect(box.locator("[role=status]")).to_contain_text("Most likely next", timeout=LONG)
+    expect(box.locator("[role=status]")).to_contain_text("Most likely next")
 
 
 def test_it_writes_on_and_stops(page: Page) -> None:
@@ -195,8 +194,8 @@ def test_it_writes_on_and_stops(page: Page) -> None:
     box.get_by_role("button", name="Write on").press("Enter")
     button = box.get_by_role("button", name="Write on")
     new = box.locator(".play-letters").nth(2).locator(".play-new")
-    expect(new).to_have_count(120, timeout=LONG)
-    expect(button).to_be_visible(timeout=LONG)
+    expect(new).to_have_count(120)
+    expect(button).to_be_visible()
     written = page.evaluate(
         """async () => {
           const model = await Play.load("gru");
@@ -242,7 +241,7 @@ def test_a_gate_is_held_and_the_state_forgotten(page: Page) -> None:
           return [...model.after(model.read("n").indices).probabilities];
         }"""
     )
-    expect(changed.locator("li")).to_have_text(likely(last), timeout=LONG)
+    expect(changed.locator("li")).to_have_text(likely(last))
     rows = opened_values(box)
     expect(rows).to_have_count(len(text))
     slider.press("Home")
@@ -272,7 +271,7 @@ def test_the_past_is_cut(page: Page) -> None:
             }""",
             name,
         )
-        expect(panel.locator("li")).to_have_text(likely(cut), timeout=LONG)
+        expect(panel.locator("li")).to_have_text(likely(cut))
     slider.press("End")
     expect(box.locator(".play-past")).to_have_count(0)
     expect_panel(page, box.locator(".play-panel").nth(3), "lstm", text, None)
@@ -354,7 +353,7 @@ def test_a_pasted_novel_is_cut(page: Page) -> None:
     page.evaluate("document.execCommand('selectAll')")
     page.keyboard.insert_text("the men who had come over with the ferry " * 5000)
     expect(box.get_by_role("alert")).to_have_text(
-        "That was a text of 205,000 characters: the first 60 are kept.", timeout=LONG
+        "That was a text of 205,000 characters: the first 60 are kept."
     )
     expect(field).to_have_value(("the men who had come over with the ferry " * 2)[:60])
     expect(box.locator(".play-letters span")).to_have_count(60)
@@ -375,7 +374,7 @@ def test_reading_that_takes_long_is_stopped(page: Page) -> None:
     page.evaluate(slow, True)
     box.get_by_label("Your text").fill("x" * 200)
     stop = box.get_by_role("button", name="Stop reading")
-    expect(stop).to_be_visible(timeout=LONG)
+    expect(stop).to_be_visible()
     stop.press("Enter")
     expect(stop).not_to_be_visible()
     page.evaluate(slow, False)
@@ -410,7 +409,7 @@ def test_what_does_not_come_is_asked_for_again(browser: Browser, server: str, ki
     expect(box.locator("img")).to_be_visible()
     page.unroute(lost)
     box.get_by_role("button", name="Try again").press("Enter")
-    expect(box.locator(".play-cut")).not_to_be_empty(timeout=LONG)
+    expect(box.locator(".play-cut")).not_to_be_empty()
     context.close()
 
 
@@ -423,7 +422,7 @@ def test_a_page_from_a_folder_says_what_is_missing(browser: Browser, site: Path)
     expect(box.get_by_role("status")).to_contain_text("opened from a folder")
     box = page.locator(".play[data-name=cell]")  # it has no model to load
     box.get_by_role("button", name="Start").press("Enter")
-    expect(box.locator(".play-cell span").first).to_be_visible(timeout=LONG)
+    expect(box.locator(".play-cell span").first).to_be_visible()
     context.close()
 
 
