@@ -89,6 +89,8 @@ class Accelerator(TorchFunctionMode):
             others = []  # places may be on the CPU, but not the other way round
         if name in ("gru", "lstm", "rnn_tanh"):  # a packed batch has its sizes on the CPU
             others = [t for t in others if t.dtype != torch.int64]
+        if func is Tensor.__setitem__ and isinstance(args[1], slice):
+            others = []  # to fill a slice is to copy, which may go across
         packing = name in PACKING
         if packing:  # lengths have to be on the CPU
             others = [args[1]] if self.is_there(args[1]) else []
@@ -121,7 +123,8 @@ class Accelerator(TorchFunctionMode):
                 device = torch.device(value)
                 rest.remove(value)
             elif isinstance(value, Tensor):
-                device, rest = value.device, [value.dtype]
+                device, rest = self.device if self.is_there(value) else HERE, [value.dtype]
+        rest = [value for value in rest if isinstance(value, torch.dtype)]  # a module gives more
         to = there if device is None else torch.device(device).type == self.device.type
         moved = tensor.to(*rest, **kwargs) if rest or kwargs else tensor
         return self.note(moved.clone() if to != there and moved is tensor else moved, to)

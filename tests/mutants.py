@@ -57,6 +57,7 @@ def in_file(file: str, tests: str, *pairs: tuple[str, str]) -> list[Fault]:
     return [Fault(file, piece, instead, tests) for piece, instead in pairs]
 
 
+SOURCE = "tests/site/test_play.py -k source"
 UNIT, NOTEBOOKS = "tests/unit/test_{}.py", "tests/notebooks/test_{}.py"
 FAULTS = [
     *in_file(
@@ -267,6 +268,21 @@ FAULTS = [
     *in_file(
         "book/bidirectional-rnn.md", NOTEBOOKS.format("captions"),
         ("answer 0, 1, 2 and 4 letters late", "answer 0, 1, 2 and 3 letters late"),
+    ),
+    # The forward pass in the page.
+    *in_file(
+        "book/_static/play/model.js", SOURCE,
+        ("Z[j] * h + (1 - Z[j]) * Hc[j]", "(1 - Z[j]) * h + Z[j] * Hc[j]"),
+        ("R[j] * (fromH[2 * units + j] + b_hh[j])", "R[j] * fromH[2 * units + j] + b_hh[j]"),
+        ("held(change, \"F\", block(sums, 1,", "held(change, \"F\", block(sums, 3,"),
+        ("H = layer.residual ? result.H.map((h, j) => H[j] + h) : result.H", "H = result.H"),
+        ("toLeft(inputs.toReversed()).toReversed()", "toLeft(inputs.toReversed())"),
+        ("if (i === k || seen[pair]) continue;", "if (i === k) continue;"),
+    ),
+    *in_file(
+        "d2lhelpers/export.py", UNIT.format("export"),
+        ("scales = np.maximum(np.abs(array).max(0)", "scales = np.maximum(np.abs(array).mean(0)"),
+        ("b = torch.cat([b + b_h, inside]) if kind == \"GRU\" else b + b_h", "b = torch.cat([b, inside]) if kind == \"GRU\" else b"),
     ),
 ]  # fmt: skip
 

@@ -6,17 +6,23 @@ import gzip
 import json
 import math
 import re
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import agreement
 import pytest
 import torch
+from course.models import content
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 from serve import POLICY
+from torch import nn
 
-from d2lhelpers.export import rebuild
+from d2lhelpers.export import publish_counts, publish_model, publish_tagger, rebuild
+from d2lhelpers.layers import DeepRNN
+from d2lhelpers.model import LanguageModel
 from d2lhelpers.text import load_corpus
 from d2lhelpers.training import log_probabilities
 
@@ -61,6 +67,53 @@ def test_the_site_has_these_models(site: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_computes_what_pytorch_does(answers, site: Path, name: str, dtype) -> None:
     assert agreement.furthest(site, name, answers[0], dtype) < agreement.CLOSE
+
+
+class Residual(nn.Module):
+    """As the chapter about depth has it."""
+
+    def __init__(self, layer: nn.RNNBase):
+        super().__init__()
+        self.layer = layer
+        self.input_size, self.hidden_size = layer.input_size, layer.hidden_size
+
+    def forward(self, inputs: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
+        outputs, state = self.layer(inputs, state)
+        return inputs + outputs, state
+
+
+def test_the_source_computes_it_as_it_stands(browser: Browser, tmp_path: Path) -> None:
+    """The script as it was written, with small networks of random weights."""
+    torch.manual_seed(0)
+    story = load_corpus("story")
+    corpus = replace(story, validation=story.validation[:200], test=story.test[:300])
+    layers = {
+        "rnn": nn.RNN(4, 8),
+        "gru": nn.GRU(4, 8),
+        "lstm": nn.LSTM(4, 8),
+        "stack": DeepRNN([nn.GRU(4, 6), Residual(nn.LSTM(6, 6))]),
+    }
+    found = [
+        publish_model(name, LanguageModel(layer, 27), corpus) for name, layer in layers.items()
+    ]
+    tagger = LanguageModel(nn.GRU(4, 5, bidirectional=True), 26)
+    tagger.output = nn.Linear(10, 1)
+    letters = story.vocabulary.symbols.strip()
+    found.append(publish_tagger("tagger", tagger, letters, 1, lambda model: 1.0))
+    found.append(publish_counts("counting", corpus, 4))
+    folder = tmp_path / "_static" / "models"
+    folder.mkdir(parents=True)
+    shutil.copy(SOURCE, tmp_path / "_static" / "play.js")
+    for each in found:
+        (folder / f"{each.header['name']}.bin").write_bytes(content(each.header, each.numbers))
+    with agreement.asking(tmp_path) as (address, answers):
+        context = browser.new_context()
+        context.new_page().goto(address)
+        answers.wait()
+        context.close()
+        for each in found:
+            name = each.header["name"]
+            assert agreement.furthest(tmp_path, name, answers) < agreement.CLOSE, name
 
 
 @pytest.mark.parametrize("browser_name", agreement.installed())

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerator import accelerator
 from course.models import content, title
 from torch import Tensor, nn
 
+from d2lhelpers.device import use_device
 from d2lhelpers.export import (
     MIME,
     publish_counts,
@@ -129,6 +131,18 @@ def test_the_means_are_those_of_the_gates(name: str, gates: int) -> None:
     layer(model.embedding(CORPUS.validation)[:, None])
     wanted = torch.stack([torch.cat(each).mean(0) for each in zip(*seen, strict=True)], 1)
     torch.testing.assert_close(torch.from_numpy(means), wanted, rtol=0, atol=0.005)
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_models_come_from_any_device(kind: str) -> None:
+    with accelerator(kind):
+        use_device(show=False)
+        parts = (TEXT[:500], TEXT[500:700], TEXT[700:])
+        corpus = Corpus("small", CORPUS.vocabulary, *(part.to(kind) for part in parts))
+        for name in ("GRU", "nn.LSTM", "stack", "residual"):
+            found = publish_model("small", LanguageModel(LAYERS[name](), V), corpus)
+            assert found.header["value"] == pytest.approx(found.header["trained"], rel=0.02)
+        assert publish_counts("small", corpus, 3).header["order"] == 3
 
 
 @pytest.mark.parametrize("ours", [True, False])
