@@ -117,7 +117,6 @@ def page(opened: Page) -> Page:
     if stored(opened):
         opened.evaluate("Object.keys(localStorage).forEach(k => localStorage.removeItem(k))")
         opened.reload()
-        lay_out(opened)
     return opened
 
 

@@ -53,18 +53,20 @@ def until(page: Page, condition: str, argument: object = None, seconds: float = 
         page.wait_for_timeout(20)
 
 
+LAY_OUT = """(() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("article section { content-visibility: visible !important }");
+  document.adoptedStyleSheets.push(sheet);
+})()"""
+
+
 def lay_out(page: Page) -> None:
-    """Lay out all sections of a page, as if its reader had been everywhere.
+    """Lay out all sections, as if the reader had been everywhere: of this page, and the next ones.
 
     The style sheet that does it is not counted among those of the page.
     """
-    page.evaluate(
-        """() => {
-          const sheet = new CSSStyleSheet();
-          sheet.replaceSync("article section { content-visibility: visible !important }");
-          document.adoptedStyleSheets.push(sheet);
-        }"""
-    )
+    page.add_init_script(LAY_OUT)
+    page.evaluate(LAY_OUT)
 
 
 def open_page(context: BrowserContext, url: str, whole: bool = True) -> Visit:
