@@ -18,7 +18,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from test_plain import NOTEBOOKS, WITHOUT_EXERCISES, raw
 from test_workbooks import WORKBOOKS
 
@@ -207,9 +207,9 @@ def test_solutions_are_closed_and_open_with_their_cells(opened: Opened) -> None:
     cell = opened.page.locator(".jp-MarkdownCell", has=opened.page.get_by_text(title, exact=True))
     number = 1 + next(i for i, c in enumerate(opened.notebook.cells) if c.source == source)
     body = opened.page.locator(".jp-Notebook .jp-Cell").nth(number)
-    assert not body.is_visible()
+    expect(body).to_be_hidden(timeout=30_000)
     cell.locator(".jp-collapseHeadingButton, .jp-showHiddenCellsButton").last.click()
-    body.wait_for(state="visible")
+    expect(body).to_be_visible(timeout=30_000)
 
 
 def test_nothing_went_wrong(opened: Opened) -> None:

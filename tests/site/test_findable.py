@@ -105,7 +105,7 @@ def test_with_a_repository_everything_has_its_address(published: MiniBook) -> No
     assert found == [f"{home}book/index.html", f"{home}book/page.html"]
     lost = (published.site / "404.html").read_text()
     assert 'href="/course/book/index.html"' in lost
-    assert 'content="noindex"' in lost
+    assert 'rel="canonical"' not in lost
     assert not re.findall(r'(?:href|src)="(?!/course/|#|https?:|data:)[^"]', lost)
 
 

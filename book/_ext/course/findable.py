@@ -100,8 +100,7 @@ def add_head(
         shared["og:type"] = "website"
     shared["og:site_name"] = str(app.config.html_title)
     if page == LOST:
-        named["robots"] = "noindex"
-        context["pageurl"] = None
+        context["pageurl"] = None  # a host sends it with the status 404: nobody keeps it
     elif repository is not None:
         shared["og:url"] = f"{repository.site}{page}.html"
     if document is not None and app.config.course_cards:
