@@ -52,7 +52,11 @@ def test_the_first_screen(start: Page, width: int, height: int) -> None:
     assert len(re.findall(r"[.?!](?=\s|$)", sentence.inner_text())) == 1
     doors = start.locator(".doors a")
     hrefs = [(door.inner_text(), door.get_attribute("href")) for door in doors.all()]
-    assert hrefs == [("Start reading", "rnn.html"), ("Run it", "running.html"), ("Play", "play.html")]
+    assert hrefs == [
+        ("Start reading", "rnn.html"),
+        ("Run it", "running.html"),
+        ("Play", "play.html"),
+    ]
     for part in (sentence, start.locator("svg.surprise"), *doors.all()):
         box = part.bounding_box()
         assert box is not None
