@@ -18,7 +18,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from test_plain import NOTEBOOKS, WITHOUT_EXERCISES, raw
 from test_workbooks import WORKBOOKS
 
@@ -128,10 +128,18 @@ class Opened:
         return [cell.source for cell in self.notebook.cells if cell.cell_type == kind]
 
 
+@pytest.fixture(scope="module")
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
+    """One visitor for all notebooks: JupyterLab itself comes from the browser's cache then."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
-def opened(browser: Browser, lab: str, request: pytest.FixtureRequest) -> Iterator[Opened]:
+def opened(visitor: BrowserContext, lab: str, request: pytest.FixtureRequest) -> Iterator[Opened]:
     """Each notebook, opened once for all tests."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = visitor.new_page()
     yield Opened(page, f"{lab}/doc/tree/{request.param.name}?reset", request.param)
     page.close()
 
@@ -222,8 +230,8 @@ def test_nothing_went_wrong(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("path", WORKBOOKS, ids=lambda path: path.stem)
-def test_a_workbook_is_shown_whole(browser: Browser, lab: str, path: Path) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+def test_a_workbook_is_shown_whole(visitor: BrowserContext, lab: str, path: Path) -> None:
+    page = visitor.new_page()
     opened = Opened(page, f"{lab}/doc/tree/workbook/{path.name}?reset", path)
     test_every_text_is_rendered(opened)
     assert page.locator("mjx-container").count() == opened.formulas > 0
@@ -237,9 +245,9 @@ def test_a_workbook_is_shown_whole(browser: Browser, lab: str, path: Path) -> No
     page.close()
 
 
-def test_faults_are_noticed(browser: Browser, lab: str, tmp_path: Path) -> None:
+def test_faults_are_noticed(visitor: BrowserContext, lab: str, tmp_path: Path) -> None:
     nbformat.write(faulty(), tmp_path / "faulty.ipynb")
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = visitor.new_page()
     opened = Opened(page, f"{lab}/doc/tree/faulty.ipynb?reset", tmp_path / "faulty.ipynb")
     for test in (test_every_text_is_rendered, test_every_formula_is_typeset):
         with pytest.raises(AssertionError):

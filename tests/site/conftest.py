@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serve import served
-from visits import SITE, Visit, one_at_a_time, open_page, pages
+from visits import SITE, Visit, lay_out, one_at_a_time, open_and_watch, pages
 
 expect.set_options(timeout=30_000)  # ms: the machine may be busy, and waiting costs nothing else
 
@@ -40,7 +40,9 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def visit(browser: Browser, server: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Every page in turn, opened once for all the tests of a file."""
     fresh = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    yield open_page(fresh, server + request.param)
+    opened = open_and_watch(fresh, server + request.param)
+    lay_out(opened.page)
+    yield opened
     fresh.close()
 
 

@@ -296,18 +296,6 @@ def test_a_section_is_laid_out_when_it_comes_near(context: BrowserContext, serve
     expect(links.first).to_have_class(re.compile("active"))
 
 
-@pytest.mark.parametrize("path", chapters())
-def test_text_and_code_have_one_right_edge(context: BrowserContext, server: str, path: str) -> None:
-    page = open_page(context, server + path).page
-    edges = page.evaluate(
-        """() => [...document.querySelectorAll(
-          "article > section > p, article > section > section > :is(p, div.cell, figure, form)"
-        )].filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().right)"""
-    )
-    assert edges
-    assert max(edges) - min(edges) < 1
-
-
 def test_paper_is_white(context: BrowserContext, server: str) -> None:
     page = open_page(context, server + "book/notation.html").page  # a chapter takes long
     page.emulate_media(color_scheme="dark")

@@ -43,6 +43,7 @@ class Visit:
     messages: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
+    shift: float = 0.0  # how far what was to be seen has moved while it loaded
 
 
 def until(page: Page, condition: str, argument: object = None, seconds: float = 30) -> None:
@@ -93,4 +94,19 @@ def open_page(context: BrowserContext, url: str, whole: bool = True) -> Visit:
     visit.page.evaluate("document.fonts.ready")
     if whole:
         lay_out(visit.page)
+    return visit
+
+
+SHIFT = """() => new Promise(done => {
+  new PerformanceObserver(list => done(
+    list.getEntries().reduce((sum, entry) => sum + entry.value, 0)
+  )).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(0), 100);
+})"""
+
+
+def open_and_watch(context: BrowserContext, url: str) -> Visit:
+    """Open a page, and measure by how much its layout shifts (the sum of Chromium's entries)."""
+    visit = open_page(context, url, whole=False)
+    visit.shift = visit.page.evaluate(SHIFT)
     return visit
