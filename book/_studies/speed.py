@@ -1,15 +1,15 @@
 """How fast: a training step of ours, of torch.nn, step by step and compiled, and its bare products.
 
-Run by `make study STUDY=speed`, about ten minutes on one core, most of them the compiler's. Writes
-d2lhelpers/measurements/speed.json. From the size of this book one of T, H, B, V and L (steps,
-units, windows side by side, symbols, layers) is changed at a time; "d2l" is the size of d2l 1.0.
+Run by `make study STUDY=speed`. Writes d2lhelpers/measurements/speed.json. From the size of this
+book one of T, H, B, V and L (steps, units, windows side by side, symbols, layers) is changed at a
+time; "d2l" is the size of d2l 1.0.
 
 The ways take turns in one process, on one thread, and what is compared is CPU time, so a busy
 machine does little harm. "step by step" is the plain reading of the equations on one-hot rows, as
 in `tests/bench.py`: a product for each gate and source, and one for the output, at each step. The
 "floor" is the matrix products of a step and no more: inputs, states and outputs, forward and
 backward, with the products for the weights' gradients over all steps at once. "compiled" is ours
-through `torch.compile`; it is measured at two sizes, for the compiler takes a minute for each.
+through `torch.compile`; it is measured at two sizes, for each has to be compiled.
 """
 
 import json
