@@ -41,7 +41,7 @@ def build(folder: Path, seed: str, threads: str = "1") -> Path:
     command = [Path(sys.executable).with_name("jupyter-book"), "build", str(ROOT)]
     options = ["-W", "-n", "--keep-going", "-q", "--path-output", str(folder)]
     environment = os.environ | {"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads}
-    # Chapters run side by side: threads that spin while they wait would take turns at doing nothing.
+    # Chapters run side by side: threads that spin while they wait would keep others from work.
     environment["OMP_WAIT_POLICY"] = "PASSIVE"
     done = subprocess.run(
         [*command, *options], env=environment, capture_output=True, text=True, timeout=LONGEST
