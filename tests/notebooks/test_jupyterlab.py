@@ -132,6 +132,7 @@ class Opened:
 def visitor(browser: Browser) -> Iterator[BrowserContext]:
     """One visitor for all notebooks: JupyterLab itself comes from the browser's cache then."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.new_page()  # stays empty: with the last page Chromium would close the window, too
     yield context
     context.close()
 
