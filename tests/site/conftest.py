@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serve import served
-from visits import SITE, Visit, lay_out, one_at_a_time, open_and_watch, pages
+from visits import SITE, Visit, Windows, lay_out, one_at_a_time, open_and_watch, pages
 
 expect.set_options(timeout=30_000)  # ms: the machine may be busy, and waiting costs nothing else
 
@@ -28,22 +28,26 @@ def server(site: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser, server: str) -> Windows:
+    """Windows for readers who are here for the first time."""
+    return Windows(browser, server)
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(windows: Windows) -> Iterator[BrowserContext]:
     """A visitor who is here for the first time."""
-    fresh = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    yield fresh
-    fresh.close()
+    with windows.new_reader() as fresh:
+        yield fresh
 
 
 @pytest.fixture(scope="module", params=one_at_a_time(pages()))
-def visit(browser: Browser, server: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visit(windows: Windows, server: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Every page in turn, opened once for all the tests of a file."""
-    fresh = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    opened = open_and_watch(fresh, server + request.param)
-    lay_out(opened.page)
-    yield opened
-    fresh.close()
+    with windows.new_reader() as fresh:
+        opened = open_and_watch(fresh, server + request.param)
+        lay_out(opened.page)
+        yield opened
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 from visits import ROOT, lay_out, one_at_a_time
 
 PHONE = 390
@@ -39,11 +39,12 @@ def contrast(pixels: np.ndarray) -> float:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", one_at_a_time(CHAPTERS))
-def test_every_figure_can_be_read(browser: Browser, server: str, path: str, theme: str) -> None:
-    context = browser.new_context(
-        viewport={"width": PHONE, "height": 844}, color_scheme=theme, reduced_motion="reduce"
-    )
+def test_every_figure_can_be_read(
+    context: BrowserContext, server: str, path: str, theme: str
+) -> None:
     page = context.new_page()
+    page.set_viewport_size({"width": PHONE, "height": 844})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
     page.goto(server + path)
     lay_out(page)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
@@ -66,4 +67,3 @@ def test_every_figure_can_be_read(browser: Browser, server: str, path: str, them
             assert smallest >= LEAST_LETTERS, f"letters of {smallest:.1f} pixels in {source}"
     assert len(seen) == figures.count(), "two figures look the same"
     assert len(seen) >= FIGURES[Path(path).stem]
-    context.close()

@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from docutils import nodes
 from fontTools.ttLib import TTFont
-from playwright.sync_api import Browser, BrowserContext, Page
-from visits import COLOURS, ROOT, Visit, chapters, open_and_watch, open_page, until
+from playwright.sync_api import BrowserContext, Page
+from visits import COLOURS, ROOT, Visit, Windows, chapters, open_and_watch, open_page, until
 
 PHONES = (360, 390)
 # Before a reader scrolls: requests, and compressed bytes. The theme and the extensions by
@@ -43,17 +43,16 @@ def test_loads_from_a_folder(context: BrowserContext, site: Path, path: str) -> 
 
 
 @pytest.mark.parametrize("width", [PHONES[1], 1280])
-def test_is_light(browser: Browser, visit: Visit, width: int) -> None:
+def test_is_light(windows: Windows, visit: Visit, width: int) -> None:
     shifts = [visit.shift] if width == 1280 else []
     # The best of three: beside other tests, a page may be painted before its fonts are there.
     while not shifts or (len(shifts) < 3 and shifts[-1] > LARGEST_SHIFT):
-        context = browser.new_context(viewport={"width": width, "height": 844})
-        opened = open_and_watch(context, visit.url)
+        with windows.new_reader(viewport={"width": width, "height": 844}) as context:
+            opened = open_and_watch(context, visit.url)
         largest = sorted(opened.sizes.items(), key=lambda file: -file[1])[:5]
         assert sum(opened.sizes.values()) <= MOST_BYTES, largest
         assert len(opened.sizes) <= MOST_REQUESTS, list(opened.sizes)
         shifts.append(opened.shift)
-        context.close()
     assert shifts[-1] <= LARGEST_SHIFT, shifts
 
 

@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 from course.previews import element, targets
 from playwright.sync_api import Browser, Page, expect
-from visits import open_page
+from visits import Windows, open_page
 
 pytestmark = pytest.mark.xdist_group("previews")
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Browser, server: str) -> Iterator[Page]:
+def opened(windows: Windows, server: str) -> Iterator[Page]:
     """A chapter, opened once."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield open_page(context, server + "book/gru.html").page
-    context.close()
+    with windows.new_reader() as context:
+        yield open_page(context, server + "book/gru.html").page
 
 
 @pytest.fixture

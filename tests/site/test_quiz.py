@@ -16,6 +16,7 @@ from visits import (
     COLOURS,
     ROOT,
     SITE,
+    Windows,
     chapters,
     lay_out,
     one_at_a_time,
@@ -102,13 +103,12 @@ def stored(page: Page) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=one_at_a_time(PAGES))
-def opened(browser: Browser, server: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+def opened(windows: Windows, server: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """Every page with questions in turn."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    visit = open_page(context, server + request.param)
-    assert visit.messages == []
-    yield visit.page
-    context.close()
+    with windows.new_reader() as context:
+        visit = open_page(context, server + request.param)
+        assert visit.messages == []
+        yield visit.page
 
 
 @pytest.fixture

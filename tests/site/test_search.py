@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from course.search import records_of, spoken
 from docutils import nodes
-from playwright.sync_api import Browser, Page
-from visits import open_page
+from playwright.sync_api import BrowserContext, Page
+from visits import Windows, open_page
 
 pytestmark = pytest.mark.xdist_group("search.html")
 HITS = """() => [...document.querySelectorAll("#search-results li")].map(e => ({
@@ -24,11 +24,10 @@ HITS = """() => [...document.querySelectorAll("#search-results li")].map(e => ({
 
 
 @pytest.fixture(scope="module")
-def results(browser: Browser, server: str) -> Iterator[Page]:
+def results(windows: Windows, server: str) -> Iterator[Page]:
     """The page of results, opened once."""
-    context = browser.new_context()
-    yield open_page(context, server + "search.html?q=gate").page
-    context.close()
+    with windows.new_reader() as context:
+        yield open_page(context, server + "search.html?q=gate").page
 
 
 def ask(page: Page, query: str) -> list[dict[str, Any]]:
@@ -97,13 +96,11 @@ def test_what_is_typed_is_only_text(results: Page) -> None:
     assert results.title() != "1"
 
 
-def test_works_from_a_folder(browser: Browser, site: Path) -> None:
-    context = browser.new_context()
+def test_works_from_a_folder(context: BrowserContext, site: Path) -> None:
     visit = open_page(context, (site / "search.html").as_uri() + "?q=forget+gate")
     hits = visit.page.evaluate(HITS)
     assert visit.messages == []
     assert "forget" in hits[0]["title"].lower()
-    context.close()
 
 
 def test_a_formula_is_spoken_as_letters() -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 from serve import POLICY
 from test_pages import missing_icons
-from visits import SITE, chapters, open_page, pages, until
+from visits import SITE, Windows, chapters, open_page, pages, until
 
 
 class Links(HTMLParser):
@@ -53,6 +53,28 @@ def test_links_lead_somewhere(site: Path, links: dict[Path, Links]) -> None:
             elif url.fragment and goal in links and url.fragment not in links[goal].anchors:
                 broken.append(f"{path.relative_to(site)}: {target} has no such place")
     assert broken == []
+
+
+# What a reader leaves behind, and whether anything of it is there.
+LEAVE = "() => { localStorage.setItem('mark', '1'); document.cookie = 'mark=1; max-age=999'; }"
+LEFT = "() => [localStorage.getItem('mark'), document.cookie]"
+CACHED = """() => performance.getEntriesByType("resource")
+  .filter(e => e.transferSize === 0).map(e => e.name)"""
+
+
+def test_a_window_is_handed_on_as_new(windows: Windows, server: str, site: Path) -> None:
+    addresses = [server + "404.html", (site / "404.html").as_uri()]
+    for _ in range(2):
+        with windows.new_reader() as context:
+            for address in addresses:
+                visit = open_page(context, address)
+                assert visit.page.evaluate(LEFT) == [None, ""], address
+                assert visit.failed == []  # nobody's routes are left
+                assert address.startswith("file:") or visit.page.evaluate(CACHED) == []
+                visit.page.evaluate(LEAVE)
+            context.route("**/*.css*", lambda route: route.abort())
+            assert len(context.pages) == 3  # with the empty one
+        addresses.append(addresses.pop(0))
 
 
 def test_the_root_leads_to_the_first_page(context: BrowserContext, server: str) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 from test_pages import MARK_KNOWN_COLOURS, violations
-from visits import Visit, open_page, until
+from visits import Visit, Windows, open_page, until
 
 pytestmark = pytest.mark.xdist_group("widgets")
 WIDGETS = ("type", "gates", "past", "cell", "tagger", "deep")
@@ -27,11 +27,10 @@ AFTER = """async ([name, text, change]) => {
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Browser, server: str) -> Iterator[Visit]:
+def opened(windows: Windows, server: str) -> Iterator[Visit]:
     """The page, opened once."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    yield open_page(context, server + "book/play.html")
-    context.close()
+    with windows.new_reader() as context:
+        yield open_page(context, server + "book/play.html")
 
 
 @pytest.fixture
@@ -82,8 +81,7 @@ def opened_values(box: Locator) -> Locator:
     return box.locator("tbody tr")
 
 
-def test_nothing_is_fetched_before_the_first_touch(browser: Browser, server: str) -> None:
-    context = browser.new_context()
+def test_nothing_is_fetched_before_the_first_touch(context: BrowserContext, server: str) -> None:
     visit = open_page(context, server + "book/play.html")
     later = re.compile(r"/_static/(play\.js|play-widgets\.css|models/.*)")
     assert any(url.partition("?")[0].endswith("/play-start.js") for url in visit.sizes)
@@ -93,7 +91,6 @@ def test_nothing_is_fetched_before_the_first_touch(browser: Browser, server: str
     started(visit.page, "tagger")
     assert sorted(asked) == ["models/tagger.bin", "play-widgets.css", "play.js"]
     assert visit.messages == []
-    context.close()
 
 
 def test_without_a_script_a_figure_stands_there(browser: Browser, server: str) -> None:
@@ -386,8 +383,9 @@ def test_reading_that_takes_long_is_stopped(page: Page) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "damaged", "no network", "no script"])
-def test_what_does_not_come_is_asked_for_again(browser: Browser, server: str, kind: str) -> None:
-    context = browser.new_context()
+def test_what_does_not_come_is_asked_for_again(
+    context: BrowserContext, server: str, kind: str
+) -> None:
     page = context.new_page()
 
     def fail(route: Route) -> None:
@@ -410,11 +408,9 @@ def test_what_does_not_come_is_asked_for_again(browser: Browser, server: str, ki
     page.unroute(lost)
     box.get_by_role("button", name="Try again").press("Enter")
     expect(box.locator(".play-cut")).not_to_be_empty()
-    context.close()
 
 
-def test_a_page_from_a_folder_says_what_is_missing(browser: Browser, site: Path) -> None:
-    context = browser.new_context()
+def test_a_page_from_a_folder_says_what_is_missing(context: BrowserContext, site: Path) -> None:
     page = context.new_page()
     page.goto((site / "book" / "play.html").as_uri())
     box = page.locator(".play[data-name=tagger]")
@@ -423,7 +419,6 @@ def test_a_page_from_a_folder_says_what_is_missing(browser: Browser, site: Path)
     box = page.locator(".play[data-name=cell]")  # it has no model to load
     box.get_by_role("button", name="Start").press("Enter")
     expect(box.locator(".play-cell span").first).to_be_visible()
-    context.close()
 
 
 @pytest.mark.parametrize("width", [PHONE, 1280])

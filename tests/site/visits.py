@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Response
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Request, Response
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
@@ -32,6 +36,37 @@ def chapters() -> list[str]:
 def one_at_a_time(paths: list[str]) -> list[object]:
     """Return pages as parameters; the tests of one run in one process, which opens it once."""
     return [pytest.param(path, marks=pytest.mark.xdist_group(path)) for path in paths]
+
+
+class Windows:
+    """Windows of the browser, which one reader after the other gets, each as if it were new.
+
+    A new window costs Chromium a second of processor time: it starts processes for what stands
+    around a page. Each here keeps an empty page, so that it stays open.
+    """
+
+    def __init__(self, browser: Browser, server: str):
+        self.browser, self.origins = browser, (server, "file:///")
+        self.free: dict[str, list[tuple[BrowserContext, CDPSession]]] = defaultdict(list)
+
+    @contextmanager
+    def new_reader(self, **options: Any) -> Iterator[BrowserContext]:
+        """Lend a window to somebody who is here for the first time, wide and light unless told."""
+        options = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"} | options
+        free = self.free[repr(sorted(options.items()))]
+        if not free:
+            context = self.browser.new_context(**options)
+            free.append((context, context.new_cdp_session(context.new_page())))
+        context, empty = free.pop()
+        yield context
+        for page in context.pages[1:]:
+            page.close()
+        context.unroute_all()
+        context.clear_permissions()
+        empty.send("Network.clearBrowserCache")
+        for origin in self.origins:
+            empty.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        free.append((context, empty))
 
 
 @dataclass
