@@ -85,6 +85,25 @@ class NGram:
             p[k:] = np.where(number >= 0, mixed, p[k:])
         return p[1:]
 
+    def distributions(self, tokens: Tensor) -> Floats:
+        """Return p(w | the symbols before w_i) for every symbol w, shape (N - 1, V), i from 1."""
+        x, V = self._checked(tokens, self.order), self.vocab_size
+        p: Floats = np.full((len(x), V), 1 / V)
+        number = np.zeros(len(x), dtype=np.int64)  # -1: the context never occurred
+        for k in range(self.order):
+            if k:
+                number = _find(self._contexts[k], number[1:], V, x[: len(x) - k])
+            shares, rests = self._table(k, k == self.order - 1)
+            known = np.flatnonzero(number >= 0)
+            owner = number[known]
+            # The pairs of a context stand side by side: those of all positions, one after another.
+            first, end = np.searchsorted(self._pairs[k], [owner * V, (owner + 1) * V])
+            row = np.repeat(np.arange(len(known)), end - first)
+            at = np.arange(len(row)) + (end - (end - first).cumsum())[row]
+            p[known + k] *= rests[owner, None]
+            p[known[row] + k, self._pairs[k][at] % V] += shares[at]
+        return p[1:]
+
     def perplexity(self, tokens: Tensor, order: int | None = None) -> float:
         """Return exp(mean of -ln p) over all tokens but the first, which has no context."""
         return float(np.exp(-np.log(self.probabilities(tokens, order)).mean()))

@@ -96,6 +96,20 @@ def test_distributions_sum_to_one(kind, case) -> None:
     assert min(p) > 0
 
 
+@pytest.mark.parametrize("kind", [WittenBell, KneserNey])
+@given(case=cases())
+def test_all_symbols_at_once_are_each_symbol_alone(kind, case) -> None:
+    training, tokens, order, V = case
+    model = kind(torch.tensor(training), order, V)
+    p = model.distributions(torch.tensor(tokens))
+    assert p.shape == (len(tokens) - 1, V)
+    for w in range(V):
+        for i in range(1, len(tokens)):
+            if i + 1 >= max(2, order):
+                asked = torch.tensor([*tokens[:i], w])
+                assert p[i - 1, w] == pytest.approx(model.probabilities(asked)[-1], rel=1e-12)
+
+
 def test_kneser_ney_on_the_story_is_the_reference_and_sums_to_one() -> None:
     """On a real text, where the discounts are those of the formula at every level but the first."""
     corpus = load_corpus("story", max_characters=4000)
