@@ -5,11 +5,14 @@ book one of T, H, B, V and L (steps, units, windows side by side, symbols, layer
 time; "d2l" is the size of d2l 1.0.
 
 The ways take turns in one process, on one thread, and what is compared is CPU time, so a busy
-machine does little harm. "step by step" is the plain reading of the equations on one-hot rows, as
-in `tests/bench.py`: a product for each gate and source, and one for the output, at each step. The
-"floor" is the matrix products of a step and no more: inputs, states and outputs, forward and
-backward, with the products for the weights' gradients over all steps at once. "compiled" is ours
-through `torch.compile`; it is measured at two sizes, for each has to be compiled.
+machine does little harm. "ours" and "torch.nn" read embeddings. "step by step" is the plain reading
+of the equations on one-hot rows, as in `tests/bench.py`: a product for each gate and source, and
+one for the output, at each step; it is compared with "one-hot", which is ours on such rows, for an
+embedding of 64 numbers is more work than rows of 27, and has a gradient of its own. The "floor" is
+the matrix products of a step of ours and no more: inputs, states and outputs, forward and backward,
+with the products for the weights' gradients over all steps at once. "compiled" is ours through
+`torch.compile`, "unfused" torch.nn's without oneDNN, whose LSTM reads a whole sequence in one call;
+these are measured at two sizes.
 """
 
 import json
@@ -27,7 +30,7 @@ from d2lhelpers.model import LanguageModel
 from d2lhelpers.training import train_epoch
 
 sys.path.append(str(MEASUREMENTS.parents[1] / "tests"))
-from bench import Textbook
+from bench import OneHotModel, Textbook
 
 NAME, INPUT, ROUNDS, SECONDS = "speed", 64, 5, 0.1
 LAYERS = {"RNN": (RNN, nn.RNN, 1), "GRU": (GRU, nn.GRU, 3), "LSTM": (LSTM, nn.LSTM, 4)}
@@ -44,14 +47,14 @@ SIZES: dict[str, Size] = {
         for value in values
     },
 }  # fmt: skip
-COMPILED = ("book", "d2l")
+FULLY = ("book", "d2l")
 
 
-def products(size: Size, blocks: int, inputs: int) -> Callable[[], None]:
+def products(size: Size, blocks: int) -> Callable[[], None]:
     """Return a function that computes the matrix products of a training step and nothing else."""
     T, H, B, V, L = (size[name] for name in "THBVL")
     n = blocks * H
-    X = [torch.randn(T * B, inputs if layer == 0 else H) for layer in range(L)]
+    X = [torch.randn(T * B, H if layer else INPUT) for layer in range(L)]
     W_x = [torch.randn(x.shape[1], n) for x in X]
     W_h, W_q = torch.randn(H, n), torch.randn(H, V)
     state, dstate, states = torch.randn(B, H), torch.randn(B, n), torch.randn(T * B, H)
@@ -100,12 +103,15 @@ def ways(kind: str, label: str) -> dict[str, Callable[[], None]]:
     found = {
         "ours": training_step(LanguageModel(stack(ours, size), V), size),
         "torch.nn": training_step(LanguageModel(theirs(INPUT, H, L), V), size),
-        "floor": products(size, blocks, INPUT),
+        "floor": products(size, blocks),
     }
     if L == 1:
         textbook = Textbook(ours(V, H), nn.Linear(H, V))
         found["step by step"] = training_step(textbook, size)
-    if label in COMPILED:
+        found["one-hot"] = training_step(OneHotModel(ours(V, H), V), size)
+    if label in FULLY:
+        plain = training_step(LanguageModel(theirs(INPUT, H), V), size)
+        found["unfused"] = torch.backends.mkldnn.flags(enabled=False)(plain)
         compiled = torch.compile(ours(INPUT, H))
         compiled.input_size, compiled.hidden_size = INPUT, H
         found["compiled"] = training_step(LanguageModel(compiled, V), size)
@@ -131,12 +137,13 @@ def measure(kind: str, label: str) -> dict[str, object]:
         for way, run in found.items():
             times[way].append(seconds(run))
     symbols = size["T"] * size["B"]
+    against = {way: "one-hot" if way == "step by step" else "ours" for way in found}
     return {
         "size": label, **size, "layer": kind,
         "symbols": {way: round(symbols / statistics.median(t)) for way, t in times.items()},
         "ratio": {  # of ours to each way in its own round: over 1, ours is faster
-            way: sorted(round(a / b, 3) for a, b in zip(t, times["ours"], strict=True))
-            for way, t in times.items() if way != "ours"
+            way: sorted(round(a / b, 3) for a, b in zip(t, times[against[way]], strict=True))
+            for way, t in times.items() if way not in ("ours", "one-hot")
         },
     }  # fmt: skip
 
@@ -146,12 +153,14 @@ def main() -> None:
     torch.set_num_threads(1)
     path = MEASUREMENTS / f"{NAME}.json"
     results = json.loads(path.read_text("utf-8"))["results"] if path.exists() else []
-    for label in SIZES:
-        for kind in LAYERS:
+    labels, kinds = list(SIZES), list(LAYERS)
+    for label in labels:
+        for kind in kinds:
             if (label, kind) in {(row["size"], row["layer"]) for row in results}:
                 continue
             results.append(measure(kind, label))
             print(json.dumps(results[-1]), flush=True)
+            results.sort(key=lambda r: (labels.index(r["size"]), kinds.index(r["layer"])))
             write(NAME, {
                 "task": "symbols a CPU second in training, on random text",
                 "command": f"python book/_studies/{NAME}.py", "date": today(),
