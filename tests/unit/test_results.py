@@ -1,7 +1,9 @@
 """The study of results: what it scores, and that it goes on where it was stopped."""
 
 import json
+import re
 import sys
+import types
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -32,12 +34,12 @@ def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleT
         sys.modules.pop(name, None)
 
 
-def test_networks_have_at_most_a_million_parameters(results: ModuleType) -> None:
-    tokens = torch.arange(65)
-    for recipes in results.RECIPES.values():
-        for recipe in recipes.values():
-            model = results.network(recipe, tokens, 65)
-            assert sum(p.numel() for p in model.parameters()) <= 1_000_000, recipe
+def test_networks_beside_the_published_have_at_most_a_million_parameters(
+    results: ModuleType,
+) -> None:
+    for recipe in results.RECIPES["tiny_shakespeare"].values():
+        model = results.network(recipe, torch.arange(65), 65)
+        assert sum(p.numel() for p in model.parameters()) <= 1_000_000, recipe
 
 
 def test_windows_begin_with_a_zero_state(results: ModuleType) -> None:
@@ -54,6 +56,39 @@ def test_counting_in_windows_has_less_to_go_on(results: ModuleType) -> None:
     assert len(p) == len(results.corpus_of("story").test) - 1
     assert row["carried"] == pytest.approx(-p.log().mean().item(), abs=1e-4)
     assert row["windows"] > row["carried"]
+
+
+def test_what_counting_expects_of_a_symbol_was_not_counted_there(results: ModuleType) -> None:
+    tokens = results.parts("story", "choice")[0][:2_000]
+    expected = results.expected_by_counting(tokens, 4, 27).float()
+    assert expected.shape == (1_999, 27)
+    assert expected.sum(1).sub(1).abs().max() < 0.02  # bfloat16
+    other = tokens.clone()
+    other[1_000] = (tokens[1_000] + 1) % 27
+    again = results.expected_by_counting(other, 4, 27).float()
+    assert torch.equal(expected[999], again[999])  # of symbol 1,000 itself
+    assert not torch.equal(expected[1_000], again[1_000])  # its successor has another context
+    assert not torch.equal(expected[:900], again[:900])  # and other tenths count it
+    start, end = results.np.linspace(1, 2_000, 11).astype(int)[4:6]
+    others = torch.cat([tokens[:start], tokens[end:]])
+    whole = results.KneserNey(others, 4, 27).distributions(tokens[start - 4 : end])
+    torch.testing.assert_close(
+        expected[start - 1 : end - 1], torch.from_numpy(whole[3:]).float(), rtol=0.01, atol=0.0
+    )
+
+
+def test_a_teacher_is_heard(results: ModuleType, tmp_path: Path) -> None:
+    tokens = results.parts("story", "choice")[0]
+    found = []
+    for taught in (0.0, 0.9):
+        recipe = replace(results.SMALL, units=8, passes=1, dropout=0.0, taught=taught)
+        torch.manual_seed(0)
+        model = results.network(recipe, tokens, 27)
+        results.fit(model, tokens, recipe, 3, 0, tmp_path / str(taught), lambda *_: None)
+        expected = results.expected_by_counting(tokens, 3, 27).float()
+        log_p = model(tokens[:-1, None])[0].squeeze(1).log_softmax(1)
+        found.append(-(expected * log_p).sum(1).mean().item())
+    assert found[1] < found[0]
 
 
 def test_a_run_that_was_stopped_goes_on(
@@ -73,7 +108,7 @@ def test_a_run_that_was_stopped_goes_on(
                 raise KeyboardInterrupt
 
         try:
-            results.fit(model, tokens, recipe, 5, tmp_path / kept, say)
+            results.fit(model, tokens, recipe, 3, 5, tmp_path / kept, say)
         except KeyboardInterrupt:
             assert stop
         return model, passes
@@ -113,3 +148,22 @@ def test_the_measurement_is_of_these_recipes(results: ModuleType) -> None:
     for row in study["results"]:
         if row["part"] == "verdict" and row["model"] != "counting":
             assert results.same_settings(row, results.RECIPES[row["corpus"]][row["model"]]), row
+
+
+def test_the_page_says_no_figure_that_a_cell_does_not() -> None:
+    text = (ROOT / "book" / "results.md").read_text("utf-8")
+    prose = re.sub(r"^```.*?^```$", "", text.split("---\n", 2)[2], flags=re.M | re.S)
+    assert "```" not in prose
+    prose = re.sub(r"\]\([^)]*\)", "]", prose)  # without addresses
+    assert re.findall(r"\d+\.\d+", prose) == []
+
+
+def test_the_entry_on_the_page_can_be_built_and_trained() -> None:
+    text = (ROOT / "book" / "results.md").read_text("utf-8")
+    (source,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.M | re.S)
+    entry = types.ModuleType("entry")
+    exec(source.replace("range(10)", "range(1)").replace("512", "16"), entry.__dict__)
+    model = entry.build(27)
+    before = [p.clone() for p in model.parameters()]
+    entry.train(model, torch.randint(27, (3_000,)))
+    assert not any(map(torch.equal, before, model.parameters()))
