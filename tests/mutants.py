@@ -110,7 +110,7 @@ FAULTS = [
         ("distinct / (total + distinct)", "distinct / total"),
         ("p[k:] = np.where(number >= 0, mixed, p[k:])", "p[k:] = mixed"),
         ("key = k, k == order - 1", "key = k, k == self.order - 1"),
-        ("return p[1:]", "return p[:-1]"),
+        ("mixed, p[k:])\n        return p[1:]", "mixed, p[k:])\n        return p[:-1]"),
     ),
     *in_file(
         "d2lhelpers/text.py", UNIT.format("text"),
