@@ -5,10 +5,10 @@ writes d2lhelpers/measurements/results.json, which book/results.md shows, after 
 is there is not repeated: the study can be stopped and goes on.
 
 Every text is cut as `load_corpus` does. What is chosen (n of the counting, and of a network its
-dropout, rate and passes) is chosen on the validation part, by the runs of part "choice". For the
-verdict a model with the settings chosen is trained anew, on the training and the validation part,
-for as many passes as the recipe says, and only then reads the test part: the last tenth of *The
-Time Machine* and of *Tiny Shakespeare*, the latter nanoGPT's split.
+dropout and rate) is chosen on the validation part; the runs of part "choice" are some of those that
+led there. For the verdict a model with the settings chosen is trained anew, on the training and the
+validation part, for as many passes as the recipe says, and only then reads the test part: the last
+tenth of *The Time Machine* and of *Tiny Shakespeare*, the latter nanoGPT's split.
 
 Networks learn from the text and from counting: the target of a step is not the next symbol alone,
 but a mean of that and of what Kneser-Ney smoothing expects there (Hinton, Vinyals & Dean 2015).
