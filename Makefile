@@ -27,6 +27,7 @@ STUDY ?= $(filter-out record devices results,$(basename $(notdir $(wildcard book
 
 # One thread a kernel: nearly as fast at the sizes of this book, and a busy machine does no harm.
 export OMP_NUM_THREADS ?= 1
+unexport PYTHONDONTWRITEBYTECODE # hundreds of programs run here: each module is compiled for the first
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study results devices lighthouse update licences clean
