@@ -195,6 +195,9 @@ def test_a_book_is_executed_only_when_it_must_be(tmp_path: Path) -> None:
         assert install.execution_count is None
         assert cell.outputs[0].text == "some output\n"
         assert "some output" in (book.site / "book" / "page.html").read_text()
+        static = book.site / "_static"
+        fonts = {path.suffix for path in static.rglob("*.*") if path.parent.name.endswith("fonts")}
+        assert fonts == {".woff"}  # what Sphinx copies once more is dropped once more
 
     expect(executions=1)
     # Nothing of this is a reason: that the site is gone, words, a caption, a comment, and numbers

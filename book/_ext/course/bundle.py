@@ -212,7 +212,7 @@ def keep_signs(static: Path, page_signs: set[str]) -> None:
     sheet = static / "site.css"
     text = sheet.read_text(encoding="utf-8")
     icons = {sign if len(sign) == 1 else chr(int(sign, 16)) for sign in ICON.findall(text)}
-    for path in (*static.rglob("*.woff"), *static.rglob("*.woff2"), *static.rglob("*.ttf")):
+    for path in static.rglob("*.woff"):
         path.unlink()
 
     def small(source: re.Match[str]) -> str:
@@ -235,7 +235,8 @@ def keep_signs(static: Path, page_signs: set[str]) -> None:
 def drop(static: Path) -> None:
     """Remove what is large, and no page loads."""
     parts = static.glob(f"{PLAY}/*.js")
-    for path in (*static.rglob("*.map"), *static.glob("scripts/fontawesome.js*"), *parts):
+    whole = (*static.rglob("*.woff2"), *static.rglob("*.ttf"))  # fonts, in place of which are small
+    for path in (*static.rglob("*.map"), *static.glob("scripts/fontawesome.js*"), *parts, *whole):
         path.unlink(missing_ok=True)
 
 
