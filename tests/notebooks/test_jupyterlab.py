@@ -18,7 +18,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from test_plain import NOTEBOOKS, WITHOUT_EXERCISES, raw
 from test_workbooks import WORKBOOKS
 
@@ -28,6 +28,13 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells, not those in view
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+# Close what is open, and open a notebook; nothing is run, so it needs no kernel.
+OPEN = """async path => {
+    const app = window.jupyterapp;
+    for (const widget of Array.from(app.shell.widgets("main"))) widget.dispose();
+    await app.commands.execute("docmanager:open", {
+        path, factory: "Notebook", kernelPreference: {canStart: false, shouldStart: false}});
+}"""
 FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$])\$[^$\n]+?\$", re.DOTALL)
 
 
@@ -57,6 +64,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = free.getsockname()[1]
     own = {"JUPYTERLAB_SETTINGS_DIR": str(settings), "JUPYTER_CONFIG_DIR": str(folder / ".config")}
     options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", "--ip=127.0.0.1"]
+    options += ["--LabApp.expose_app_in_browser=True"]  # for OPEN
     log = (folder / ".log").open("w+")
     server = subprocess.Popen(
         [LAB, *options, f"--port={port}", f"--ServerApp.root_dir={folder}"],
@@ -96,13 +104,13 @@ def faulty() -> NotebookNode:
 class Opened:
     """A notebook, the page on which JupyterLab shows it, and what the page said in between."""
 
-    def __init__(self, page: Page, url: str, path: Path):
+    def __init__(self, page: Page, path: Path, folder: str = ""):
         self.page = page
         self.is_chapter = path.stem not in WITHOUT_EXERCISES
         self.notebook: NotebookNode = nbformat.read(path, as_version=4)
         self.said: list[str] = []
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.goto(url, wait_until="load", timeout=90_000)
+        page.evaluate(OPEN, folder + path.name)
         page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput", timeout=90_000)
         cells = len(self.notebook.cells)
         page.wait_for_function(
@@ -129,20 +137,21 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def visitor(browser: Browser) -> Iterator[BrowserContext]:
-    """One visitor for all notebooks: JupyterLab itself comes from the browser's cache then."""
+def page(browser: Browser, lab: str) -> Iterator[Page]:
+    """One page of JupyterLab for all notebooks: the program itself starts once."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.new_page()  # stays empty: with the last page Chromium would close the window, too
-    yield context
+    page = context.new_page()
+    page.goto(f"{lab}/lab?reset", wait_until="load", timeout=90_000)
+    page.wait_for_function("window.jupyterapp?.restored", timeout=90_000)
+    page.evaluate("window.jupyterapp.restored.then(() => null)")
+    yield page
     context.close()
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
-def opened(visitor: BrowserContext, lab: str, request: pytest.FixtureRequest) -> Iterator[Opened]:
+def opened(page: Page, request: pytest.FixtureRequest) -> Opened:
     """Each notebook, opened once for all tests."""
-    page = visitor.new_page()
-    yield Opened(page, f"{lab}/doc/tree/{request.param.name}?reset", request.param)
-    page.close()
+    return Opened(page, request.param)
 
 
 def test_every_text_is_rendered(opened: Opened) -> None:
@@ -231,9 +240,8 @@ def test_nothing_went_wrong(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("path", WORKBOOKS, ids=lambda path: path.stem)
-def test_a_workbook_is_shown_whole(visitor: BrowserContext, lab: str, path: Path) -> None:
-    page = visitor.new_page()
-    opened = Opened(page, f"{lab}/doc/tree/workbook/{path.name}?reset", path)
+def test_a_workbook_is_shown_whole(page: Page, path: Path) -> None:
+    opened = Opened(page, path, "workbook/")
     test_every_text_is_rendered(opened)
     assert page.locator("mjx-container").count() == opened.formulas > 0
     assert page.locator("mjx-merror, mjx-container [data-mjx-error]").count() == 0
@@ -243,16 +251,13 @@ def test_a_workbook_is_shown_whole(visitor: BrowserContext, lab: str, path: Path
     assert len(widths) == drawn
     assert min(widths, default=101) > 100
     test_nothing_went_wrong(opened)
-    page.close()
 
 
-def test_faults_are_noticed(visitor: BrowserContext, lab: str, tmp_path: Path) -> None:
+def test_faults_are_noticed(page: Page, tmp_path: Path) -> None:
     nbformat.write(faulty(), tmp_path / "faulty.ipynb")
-    page = visitor.new_page()
-    opened = Opened(page, f"{lab}/doc/tree/faulty.ipynb?reset", tmp_path / "faulty.ipynb")
+    opened = Opened(page, tmp_path / "faulty.ipynb")
     for test in (test_every_text_is_rendered, test_every_formula_is_typeset):
         with pytest.raises(AssertionError):
             test(opened)
     with pytest.raises(AssertionError, match="False"):
         test_every_figure_is_shown(opened)
-    page.close()
