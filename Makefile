@@ -30,14 +30,15 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE # hundreds of programs run here: each module is compiled for the first
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study results devices lighthouse update licences clean
+.PHONY: site pdf zip test lint serve chapter seeds mutants reproducible books bench study results devices lighthouse update licences clean \
+  jupyterlab
 .DELETE_ON_ERROR:
 
 site: $(INSTALLED)
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
-test: $(LAB)/installed
+test: $(INSTALLED)
 	@MAKE="$(MAKE)" $(BIN)/python tests/all.py
 
 lint: $(INSTALLED)
@@ -98,9 +99,12 @@ lighthouse: site $(LH)/installed
 clean:
 	rm -rf _build
 
+jupyterlab: $(LAB)/installed
+
 $(LAB)/installed: Makefile | $(INSTALLED)
 	$(BIN)/python -m venv $(LAB)
-	$(LAB)/bin/python -m pip install --quiet --disable-pip-version-check jupyterlab==$(JUPYTERLAB)
+	$(LAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	  jupyterlab==$(JUPYTERLAB)
 	@touch $@
 
 $(LH)/installed: Makefile | $(INSTALLED)

@@ -1,8 +1,8 @@
 """Everything that has to hold, stage by stage: `make test`.
 
 A stage that fails keeps no other from running; what failed is named in the last lines. Only
-without a site there is nothing to look at: then the unit tests run, and no notebook. The
-environment of a stranger, in which the notebooks run, is made beside the first stages.
+without a site there is nothing to look at: then the unit tests run, and no notebook. JupyterLab and
+the environment of a stranger, in which the notebooks run, are installed beside the first stages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONGEST = 5400.0  # seconds for a stage, on a slow machine that also downloads
 LAST = re.compile(r"[= ]*(?:no tests ran|\d+ [a-z]+).* in [\d.]+s.*")  # what pytest closes with
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage:
     """What is run, and how it went."""
 
@@ -96,25 +96,32 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stranger-") as folder:
         python = sys.executable
         stranger = Stage("stranger", [python, "tests/stranger.py", "--prepare", folder])
+        jupyterlab = Stage("jupyterlab", [MAKE, "jupyterlab"])
         site = Stage("site", [MAKE, "site"])
         browser = Stage("browser", [python, "tests/browser.py"])
         tests = Stage("tests", [*PYTEST, "tests"])
         notebooks = Stage("notebooks", [python, "tests/stranger.py", "--prepared", folder])
+        aside = [jupyterlab, stranger]
         stages = [Stage("lint", [MAKE, "lint"]), site, browser, tests]
-        beside = threading.Thread(target=stranger.run, args=[True])
-        beside.start()
+        beside = {stage: threading.Thread(target=stage.run, args=[True]) for stage in aside}
+        for thread in beside.values():
+            thread.start()
         try:
             for stage in stages:
-                if stage is tests and not site.passed:
-                    tests.command[-1] = "tests/unit"
+                if stage is tests:
+                    beside[jupyterlab].join()
+                    if not site.passed:
+                        tests.command[-1] = "tests/unit"
                 stage.run()
         except BaseException:
-            stranger.end("interrupted")
+            for stage in aside:
+                stage.end("interrupted")
             raise
         finally:
-            beside.join()
-        print(stranger.said, end="", flush=True)
-        stages += [stranger, notebooks]
+            for thread in beside.values():
+                thread.join()
+        print(*(stage.said for stage in aside), sep="", end="", flush=True)
+        stages += [*aside, notebooks]
         if site.passed and stranger.passed:
             notebooks.run()
     print("\n===== in short")

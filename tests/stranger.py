@@ -137,7 +137,8 @@ def run(folder: Path, compare: bool = True) -> int:
     shown = re.findall(r"^(?:torch|numpy|matplotlib|d2lhelpers)==.*", installed, re.M)
     print("the stranger has", ", ".join(shown), flush=True)
     options = ["--nbval-lax", "--nbval-kernel-name", "stranger", "--nbval-cell-timeout", "600"]
-    workers = ["--numprocesses", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
+    workers = ["--numprocesses", str(1 + (os.cpu_count() or 1))]  # a worker waits for its kernel
+    workers += ["--dist", "loadfile", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, *workers, "-c", "/dev/null"]
     command += ["--rootdir", str(folder), "notebooks", str(ROOT / "tests" / "workbooks.py")]
     os.environ |= {"WORKBOOKS": str(folder / "workbook"), "WORKBOOKS_KERNEL": "stranger"}
