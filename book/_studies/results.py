@@ -15,6 +15,9 @@ but a mean of that and of what Kneser-Ney smoothing expects there (Hinton, Vinya
 What is expected in a tenth of the text is counted in the other nine, so that it is as uncertain as
 it will be of a text that is new (Wolpert 1992).
 
+Counting and a network together are judged in two ways: the mean of their probabilities, and the
+product of their powers.
+
 Two scorings: "windows" cuts the test part into windows of 256 symbols side by side and reads each
 from a zero state, as nanoGPT does with windows drawn at random; "carried" reads it from start to
 end in one stream, the first symbol apart, with the state carried on.
@@ -42,7 +45,7 @@ from d2lhelpers.layers import GRU, RNN, DeepRNN, WithDropout
 from d2lhelpers.model import LanguageModel, detach, mode
 from d2lhelpers.ngram import KneserNey
 from d2lhelpers.text import Corpus, load_corpus
-from d2lhelpers.training import TrainConfig, clip_gradients, log_probabilities, train
+from d2lhelpers.training import TrainConfig, clip_gradients, train
 
 NAME = "results"
 COMMAND = "python book/_studies/results.py"
@@ -105,6 +108,8 @@ TRIALS: dict[str, dict[str, Recipe]] = {
         "taught": replace(LARGE, passes=4),
     },
 }
+# The trial on whose validation part the exponents of the products with counting are fitted.
+MIXER = "time_machine", "taught, more units"
 # The Chinese edition of Dive into Deep Learning prints the perplexity of the text learned.
 MEMORISED, FOLLOWING = 10_000, 2_000
 LIKE_D2L = Recipe("GRU", 256, passes=500, dropout=0.0, learning_rate=1.0, weight_decay=0.0)
@@ -301,6 +306,57 @@ def by_windows(model: LanguageModel, tokens: Tensor) -> float:
     return total / (count * WINDOW)
 
 
+@torch.no_grad()
+def carried(model: LanguageModel, tokens: Tensor) -> Tensor:
+    """Return log p of all symbols at each step, (N - 1, V), the state carried from end to end."""
+    parts, state = [], None
+    with mode(model, training=False):
+        for x in tokens[:-1, None].split(4096):
+            logits, state = model(x, state)
+            parts.append(logits[:, 0].cpu().double().log_softmax(-1))
+    return torch.cat(parts)
+
+
+def counted(name: str, part: str) -> Tensor:
+    """Return log p of all symbols at each step of what is judged, (N - 1, V), by counting."""
+    tokens, judged = parts(name, part)
+    model = KneserNey(tokens, best_order(name), len(corpus_of(name).vocabulary))
+    return torch.from_numpy(np.asarray(model.distributions(judged), dtype=float)).log()
+
+
+def product(network: Tensor, counting: Tensor, exponents: Tensor) -> Tensor:
+    """Return log p of both together, the product of their powers (Hinton 2002), (N - 1, V).
+
+    The two exponents of a step are linear in the entropies of the two: (3, 2).
+    """
+    both = torch.stack([network, counting], -1)  # (N - 1, V, 2)
+    entropy = -(both.exp() * both).sum(1)  # (N - 1, 2)
+    powers = torch.cat([torch.ones_like(entropy[:, :1]), entropy], 1) @ exponents
+    return (both * powers[:, None]).sum(-1).log_softmax(-1)
+
+
+def of_symbols(log_p: Tensor, tokens: Tensor) -> Tensor:
+    """Return log p of the symbols that came, (N - 1,)."""
+    return log_p.gather(1, tokens[1:, None].cpu())[:, 0]
+
+
+def fit_exponents(network: Tensor, counting: Tensor, tokens: Tensor) -> Tensor:
+    """Return the exponents, (3, 2), with which both together predict a text best."""
+    exponents = torch.zeros(3, 2, dtype=torch.double)
+    exponents[0] = 0.5  # the geometric mean
+    exponents.requires_grad_()
+    optimizer = torch.optim.LBFGS([exponents], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        nats = -of_symbols(product(network, counting, exponents), tokens).mean()
+        nats.backward()
+        return nats
+
+    optimizer.step(loss)
+    return exponents.detach()
+
+
 def count(name: str) -> tuple[Row, Tensor]:
     """Return the row of counting, and its probability of each symbol of the test part but one."""
     start = time.process_time()
@@ -336,19 +392,42 @@ def run(
     )
     order = best_order(name)
     loss, cpu, wall = fit(model, tokens, recipe, order, seed, KEPT / f"{label}.pt", say)
-    log_p = log_probabilities(model, judged, 8 if part == "choice" else 1)
+    log_p = carried(model, judged)
+    nats = -of_symbols(log_p, judged).mean()
     row: Row = {
         "part": part, "corpus": name, "model": model_name, "seed": seed, **asdict(recipe),
         "parameters": sum(p.numel() for p in model.parameters()),
         "training": round(loss, 4), "windows": round(by_windows(model, judged), 4),
-        "carried": round(-log_p.mean().item(), 4), "device": device_name(device),
+        "carried": round(nats.item(), 4), "device": device_name(device),
         "products": "bfloat16" if half_precision(device) else "float32",
         "threads": torch.get_num_threads(), "cpu_seconds": round(cpu, 1), "seconds": round(wall, 1),
     }  # fmt: skip
-    if part == "verdict":
-        mixed = (0.5 * log_p.exp() + 0.5 * count(name)[1]).log()
-        row["mixed"] = round(-mixed.mean().item(), 4)
+    if part == "verdict" or (name, model_name) == MIXER:
+        row |= with_counting(log_p, counted(name, part), judged, part)
     return row
+
+
+def with_counting(network: Tensor, counting: Tensor, judged: Tensor, part: str) -> Row:
+    """Return the nats of the two together: the mean of their probabilities, and the product."""
+    mean = ((network.exp() + counting.exp()) / 2).log()
+    if part == "choice":
+        exponents = fit_exponents(network, counting, judged)
+    else:
+        row = mixer()
+        assert row is not None, "main makes it first"
+        exponents = torch.tensor(row["exponents"], dtype=torch.double)
+    both = product(network, counting, exponents)
+    row: Row = {
+        "mixed": round(-of_symbols(mean, judged).mean().item(), 4),
+        "product": round(-of_symbols(both, judged).mean().item(), 4),
+    }
+    return row | {"exponents": exponents.tolist()} if part == "choice" else row
+
+
+def mixer() -> Row | None:
+    """Return the row that has the exponents, if it is there."""
+    rows = [r for r in load() if r["part"] == "choice" and (r["corpus"], r["model"]) == MIXER]
+    return rows[0] if rows else None
 
 
 def memorise(recipe: Recipe, seed: int, say: Say) -> Row:
@@ -487,6 +566,10 @@ def main() -> None:
         chosen = {part, name, model.replace(" ", "-"), str(seed)}.issuperset(words)
         if chosen and key not in set(map(known, results)):
             missing.append((part, name, model, recipe, seed))
+    if mixer() is None and "verdict" in {part for part, *_ in missing}:
+        missing.sort(key=lambda run: run[1:3] != MIXER)
+        if missing[0][1:3] != MIXER:
+            missing.insert(0, ("choice", *MIXER, TRIALS[MIXER[0]][MIXER[1]], 0))
     save(results)
     if words and not missing:
         names = ", ".join(f"{p} {n} {m.replace(' ', '-')} {s}" for p, n, m, _, s in plan())

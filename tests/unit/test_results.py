@@ -58,6 +58,41 @@ def test_counting_in_windows_has_less_to_go_on(results: ModuleType) -> None:
     assert row["windows"] > row["carried"]
 
 
+def test_a_product_predicts_better_than_its_parts(results: ModuleType) -> None:
+    V, steps = 5, 4_000
+    torch.manual_seed(0)
+    logits = 2 * torch.randn(steps, V, dtype=torch.double)
+    came = torch.distributions.Categorical(logits=logits).sample()
+    tokens = torch.cat([came[:1], came])
+    # Each of the two sees what is behind the symbols with an error of its own.
+    first, second = ((logits + torch.randn(steps, V)).log_softmax(1) for _ in range(2))
+
+    def nats(log_p: torch.Tensor) -> float:
+        assert log_p.exp().sum(1).sub(1).abs().max() < 1e-9
+        return -results.of_symbols(log_p, tokens).mean().item()
+
+    alone = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]], dtype=torch.double)
+    torch.testing.assert_close(results.product(first, second, alone), first)
+    exponents = results.fit_exponents(first, second, tokens)
+    both = nats(results.product(first, second, exponents))
+    mean = nats(((first.exp() + second.exp()) / 2).log())
+    assert both < mean < min(nats(first), nats(second))
+    for i in range(3):  # there is nothing better nearby
+        for j in range(2):
+            nearby = exponents.clone()
+            nearby[i, j] += 0.05
+            assert both < nats(results.product(first, second, nearby))
+
+
+def test_what_is_judged_carried_is_read_in_one_stream(results: ModuleType) -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(nn.LSTM(4, 8), 27)
+    tokens = torch.randint(27, (5_000,))
+    log_p = results.of_symbols(results.carried(model, tokens), tokens)
+    expected = log_probabilities(model, tokens)
+    torch.testing.assert_close(log_p, expected, rtol=0, atol=1e-5)
+
+
 def test_what_counting_expects_of_a_symbol_was_not_counted_there(results: ModuleType) -> None:
     tokens = results.parts("story", "choice")[0][:2_000]
     expected = results.expected_by_counting(tokens, 4, 27).float()
