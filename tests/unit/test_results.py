@@ -52,10 +52,31 @@ def test_windows_begin_with_a_zero_state(results: ModuleType) -> None:
 
 
 def test_counting_in_windows_has_less_to_go_on(results: ModuleType) -> None:
-    row, p = results.count("story")
-    assert len(p) == len(results.corpus_of("story").test) - 1
-    assert row["carried"] == pytest.approx(-p.log().mean().item(), abs=1e-4)
+    row = results.count("story")
+    tokens, test = results.parts("story", "verdict")
+    p = results.KneserNey(tokens, row["order"], 27).probabilities(test)
+    assert row["carried"] == pytest.approx(-results.np.log(p).mean(), abs=1e-4)
     assert row["windows"] > row["carried"]
+
+
+def test_a_row_is_made_from_the_exponents_of_another(
+    results: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = replace(results.SMALL, units=8, passes=1, batch_size=2)
+    made: list[dict[str, object]] = []
+    monkeypatch.setattr(results, "load", lambda: made)
+    monkeypatch.setattr(results, "save", lambda rows: made.__setitem__(slice(None), rows))
+    monkeypatch.setattr(results, "RECIPES", {"time_machine": {"GRU": tiny}})
+    monkeypatch.setattr(results, "TRIALS", {"time_machine": {results.MIXER[1]: tiny}})
+    monkeypatch.setattr(results, "kinds", lambda gru: {"GRU": gru})
+    monkeypatch.setattr(sys, "argv", ["results.py", "--only", "verdict time_machine GRU 0"])
+    results.main()
+    counting, mixer, row = made
+    assert [r["part"] for r in made] == ["verdict", "choice", "verdict"]
+    assert len(mixer["exponents"]) == 3
+    assert "exponents" not in row
+    assert row["product"] != row["mixed"] != row["carried"]
+    assert counting["carried"] == results.count("time_machine")["carried"]
 
 
 def test_a_product_predicts_better_than_its_parts(results: ModuleType) -> None:
