@@ -60,6 +60,16 @@ LINKED = "[...document.querySelectorAll('nav a')].map(link => link.hash.slice(1)
 NUMBER = """numbers => document.querySelectorAll("nav .page").forEach(
   (place, i) => { place.textContent = numbers[i]; })"""
 
+# Chromium starts a print from the breaks of the one before, and may then put a heading on one sheet
+# and on the next by turns, though nothing has changed. Laid out anew, every print is the same.
+ANEW = """() => {
+  const main = document.querySelector("main");
+  for (const shown of ["none", ""]) {
+    main.style.display = shown;
+    main.getBoundingClientRect();
+  }
+}"""
+
 
 class Handler(SimpleHTTPRequestHandler):
     """A server that does not write to the terminal."""
@@ -111,11 +121,13 @@ def make_pdf(site: Path, target: Path, paths: list[str], title: str, author: str
         # the numbers have moved anything, once more.
         linked = page.evaluate(LINKED)
         page.evaluate(NUMBER, ["000"] * len(linked))
+        page.evaluate(ANEW)
         sheets = numbers(page.pdf(prefer_css_page_size=True))
         for _ in range(3):
             if lost := [name for name in linked if name not in sheets]:
                 raise RuntimeError(f"the contents lead nowhere: {lost}")
             page.evaluate(NUMBER, [sheets[name] for name in linked])
+            page.evaluate(ANEW)
             printed = page.pdf(prefer_css_page_size=True, outline=True, tagged=True)
             before, sheets = sheets, numbers(printed)
             if before == sheets:
