@@ -13,7 +13,17 @@ from axe_playwright_python.sync_playwright import Axe
 from docutils import nodes
 from fontTools.ttLib import TTFont
 from playwright.sync_api import BrowserContext, Page
-from visits import COLOURS, ROOT, Visit, Windows, chapters, open_and_watch, open_page, until
+from visits import (
+    COLOURS,
+    ROOT,
+    Visit,
+    Windows,
+    chapters,
+    open_and_watch,
+    open_page,
+    until,
+    without,
+)
 
 PHONES = (360, 390)
 # Before a reader scrolls: requests, and compressed bytes. The theme and the extensions by
@@ -211,31 +221,35 @@ def test_is_accessible(page: Page) -> None:
     assert not found, "\n".join(found)
 
 
-# Marks what need not be looked at, for all its colours stand in what is looked at: a page has some
-# thousand lines and words of code in a few dozen colours, and the contrast of each takes
-# milliseconds. A look is all that axe's verdict depends on.
-MARK_KNOWN_COLOURS = """() => {
-  const known = new Set();
-  const looks = new Map([[null, ["", 1]]]);  // by element: the grounds below it, and its opacity
+# What of an article need not be looked at, for it looks like what is: a page has a thousand lines
+# and words of code in a few dozen colours, and axe takes milliseconds for each. A look is all that
+# its verdict depends on.
+KNOWN = """() => {
+  const above = new Map([[null, ["", 1]]]);  // by element: the grounds below it, and its opacity
   const around = e => {
-    if (!looks.has(e)) {
+    if (!above.has(e)) {
       const s = getComputedStyle(e), [grounds, opacity] = around(e.parentElement);
       const own = s.backgroundColor === "rgba(0, 0, 0, 0)" ? "" : s.backgroundColor;
-      looks.set(e, [grounds + own + (s.backgroundImage === "none" ? "" : s.backgroundImage),
+      above.set(e, [grounds + own + (s.backgroundImage === "none" ? "" : s.backgroundImage),
         opacity * s.opacity]);
     }
-    return looks.get(e);
+    return above.get(e);
   };
-  const look = e => {
-    const s = getComputedStyle(e);
-    return [s.color, s.fontWeight, s.fontSize, s.textShadow, s.textDecorationLine, s.visibility,
-      e.closest("a") !== null, ...around(e)].join();
+  const looks = new Map([...document.querySelectorAll("article *")].map(e => {
+    const s = getComputedStyle(e), link = e.closest("a");
+    return [e, [s.color, s.fontWeight, s.fontSize, s.textShadow, s.textDecorationLine, s.position,
+      e.checkVisibility({visibilityProperty: true}),
+      link && getComputedStyle(link.parentElement).color, ...around(e)].join()];
+  }));
+  const known = new Set(), found = [];
+  const walk = e => {
+    const parts = [e, ...e.querySelectorAll("*")];
+    if (parts.every(part => known.has(looks.get(part)))) return found.push(e);
+    known.add(looks.get(e));
+    for (const part of e.children) walk(part);
   };
-  for (const e of document.querySelectorAll("article :is(pre, p, li, dd, td, th)")) {
-    const parts = [e, ...e.querySelectorAll("*")].map(look);
-    e.toggleAttribute("data-known", parts.every(part => known.has(part)));
-    parts.forEach(part => known.add(part));
-  }
+  for (const e of document.querySelectorAll("article > *")) walk(e);
+  return found;
 }"""
 
 
@@ -244,8 +258,8 @@ def faint(page: Page, mode: str) -> list[str]:
     # Without transitions, so that no colour is on its way from the one mode to the other.
     page.emulate_media(color_scheme=mode, reduced_motion="reduce")  # type: ignore[arg-type]
     until(page, f"document.documentElement.dataset.theme === '{mode}'")
-    page.evaluate(MARK_KNOWN_COLOURS)
-    return violations(page, context={"exclude": [["[data-known]"]]}, **COLOURS)
+    with without(page, KNOWN):
+        return violations(page, **COLOURS)
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

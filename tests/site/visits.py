@@ -105,6 +105,33 @@ def lay_out(page: Page) -> None:
     page.evaluate(LAY_OUT)
 
 
+# What is neither chosen, nor holds it, nor is held by it.
+OTHERS = """chosen => {
+  const found = [...document.body.querySelectorAll(chosen)];
+  const around = new Set(found);
+  for (const e of around) if (e !== document.body) around.add(e.parentElement);
+  return [...around].filter(e => !found.includes(e))
+    .flatMap(e => [...e.children]).filter(e => !around.has(e));
+}"""
+
+
+@contextmanager
+def without(page: Page, chosen: str, argument: object = None) -> Iterator[None]:
+    """Take elements out of a page for a while: those that a function of JavaScript returns.
+
+    What looks at all of a page, as axe does, takes as long as the page is large.
+    """
+    page.evaluate(
+        f"""argument => {{
+          window.away = ({chosen})(argument).map(e => [e, document.createComment("")]);
+          for (const [e, place] of away) e.replaceWith(place);
+        }}""",
+        argument,
+    )
+    yield
+    page.evaluate("away.reverse().forEach(([e, place]) => place.replaceWith(e))")
+
+
 def open_page(context: BrowserContext, url: str, whole: bool = True) -> Visit:
     """Open a page, wait until it has loaded all that it wants, and lay out the whole of it."""
     visit = Visit(url, context.new_page())
