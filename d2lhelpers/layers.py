@@ -1,12 +1,13 @@
 """Recurrent layers that a chapter builds and later chapters use.
 
-Each stands here as its chapter shows it: a test holds the two to the same syntax tree.
+Each stands here as its chapter shows it, with `products(inputs, W, b)` for `inputs @ W + b`: a test
+holds the two to the same syntax tree.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,19 @@ from d2lhelpers.checks import (
     check_type,
 )
 from d2lhelpers.model import State, layer_sizes
+
+
+STEPS_AT_ONCE = 4
+
+
+def products(inputs: Tensor, W: Tensor, b: Tensor) -> Iterator[Tensor]:
+    """Go through inputs @ W + b step by step, for inputs (T, B, D), W (D, N) and b (N): (B, N) each.
+
+    The products do not wait for the state, so those of several steps are made at once; not those of
+    all steps, for with a thousand windows they leave the cache before their turn comes.
+    """
+    for some in inputs.split(STEPS_AT_ONCE):
+        yield from some @ W + b
 
 
 class RNN(nn.Module):
@@ -54,7 +68,7 @@ class RNN(nn.Module):
         if H is None:
             H = inputs.new_zeros(inputs.shape[1], self.hidden_size)
         outputs = []
-        for XW in inputs @ self.W_xh + self.b_h:  # (B, H) for each step
+        for XW in products(inputs, self.W_xh, self.b_h):  # (B, H) for each step
             H = torch.tanh(XW + H @ self.W_hh)
             outputs.append(H)
         return torch.stack(outputs), H
@@ -88,7 +102,7 @@ class GRU(nn.Module):
         if H is None:
             H = inputs.new_zeros(inputs.shape[1], self.hidden_size)
         outputs, b_hh = [], self.b[3]
-        for XW in inputs @ self.W_x + self.b[:3].flatten():  # (B, 3H)
+        for XW in products(inputs, self.W_x, self.b[:3].flatten()):  # (B, 3H)
             X_r, X_z, X_h = XW.chunk(3, dim=1)  # (B, H) each
             H_r, H_z, H_h = (H @ self.W_h).chunk(3, dim=1)
             R, Z = self.gates(X_r + H_r, X_z + H_z)
@@ -130,7 +144,7 @@ class LSTM(nn.Module):
             state = zeros, zeros
         H, C = state  # (B, H) each
         outputs = []
-        for XW in inputs @ self.W_x + self.b.flatten():  # (B, 4H)
+        for XW in products(inputs, self.W_x, self.b.flatten()):  # (B, 4H)
             i, f, c, o = (XW + H @ self.W_h).chunk(4, dim=1)  # (B, H) each
             I_t, F_t, O_t = self.gates(i, f, o)
             C = F_t * C + I_t * torch.tanh(c)

@@ -62,6 +62,8 @@ UNIT, NOTEBOOKS = "tests/unit/test_{}.py", "tests/notebooks/test_{}.py"
 FAULTS = [
     *in_file(
         "d2lhelpers/layers.py", UNIT.format("layers"),
+        ("yield from some @ W + b", "yield from some @ W"),
+        ("in inputs.split(STEPS_AT_ONCE)", "in inputs.split(STEPS_AT_ONCE)[:2]"),
         ("H = torch.tanh(XW + H @ self.W_hh)", "H = torch.sigmoid(XW + H @ self.W_hh)"),
         ("H = torch.lerp(candidate, H, Z)", "H = torch.lerp(H, candidate, Z)"),
         ("torch.tanh(X_h + R * (H_h + b_hh))", "torch.tanh(X_h + R * H_h + b_hh)"),

@@ -12,7 +12,8 @@ embedding of 64 numbers is more work than rows of 27, and has a gradient of its 
 the matrix products of a step of ours and no more: inputs, states and outputs, forward and backward,
 with the products for the weights' gradients over all steps at once. "compiled" is ours through
 `torch.compile`, "unfused" torch.nn's without oneDNN, whose LSTM reads a whole sequence in one call;
-these are measured at two sizes.
+these are measured at two sizes. "all at once", measured at three, is "one-hot" with the products of
+the inputs made for all steps before the first, where ours makes them for four steps at a time.
 """
 
 import json
@@ -20,11 +21,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import torch
 from record import MEASUREMENTS, machine, today, write
 from torch import nn
 
+from d2lhelpers import layers
 from d2lhelpers.layers import GRU, LSTM, RNN, DeepRNN
 from d2lhelpers.model import LanguageModel
 from d2lhelpers.training import train_epoch
@@ -47,7 +50,8 @@ SIZES: dict[str, Size] = {
         for value in values
     },
 }  # fmt: skip
-FULLY = ("book", "d2l")
+FULLY, ALL_AT_ONCE = ("book", "d2l"), ("book", "d2l", "B = 512")
+ON_ONE_HOT = ("step by step", "all at once")
 
 
 def products(size: Size, blocks: int) -> Callable[[], None]:
@@ -91,8 +95,8 @@ def training_step(model: nn.Module, size: Size) -> Callable[[], None]:
 def stack(layer: type[nn.Module], size: Size) -> nn.Module:
     """Return our layer, or L of them one on another."""
     H = size["H"]
-    layers = [layer(H if i else INPUT, H) for i in range(size["L"])]
-    return layers[0] if len(layers) == 1 else DeepRNN(layers)
+    parts = [layer(H if i else INPUT, H) for i in range(size["L"])]
+    return parts[0] if len(parts) == 1 else DeepRNN(parts)
 
 
 def ways(kind: str, label: str) -> dict[str, Callable[[], None]]:
@@ -109,6 +113,9 @@ def ways(kind: str, label: str) -> dict[str, Callable[[], None]]:
         textbook = Textbook(ours(V, H), nn.Linear(H, V))
         found["step by step"] = training_step(textbook, size)
         found["one-hot"] = training_step(OneHotModel(ours(V, H), V), size)
+    if label in ALL_AT_ONCE:
+        whole = mock.patch.object(layers, "STEPS_AT_ONCE", size["T"])
+        found["all at once"] = whole(training_step(OneHotModel(ours(V, H), V), size))
     if label in FULLY:
         plain = training_step(LanguageModel(theirs(INPUT, H), V), size)
         found["unfused"] = torch.backends.mkldnn.flags(enabled=False)(plain)
@@ -137,7 +144,7 @@ def measure(kind: str, label: str) -> dict[str, object]:
         for way, run in found.items():
             times[way].append(seconds(run))
     symbols = size["T"] * size["B"]
-    against = {way: "one-hot" if way == "step by step" else "ours" for way in found}
+    against = {way: "one-hot" if way in ON_ONE_HOT else "ours" for way in found}
     return {
         "size": label, **size, "layer": kind,
         "symbols": {way: round(symbols / statistics.median(t)) for way, t in times.items()},

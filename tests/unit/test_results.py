@@ -51,6 +51,28 @@ def test_windows_begin_with_a_zero_state(results: ModuleType) -> None:
     assert results.by_windows(model, tokens) == pytest.approx(expected, abs=1e-5)
 
 
+def test_overlapping_windows_are_cut_and_judged_as_by_d2l(
+    results: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "WINDOWS", [60, 20])
+    recipe = replace(results.OVERLAPPING["GRU"], passes=1, learning_rate=1e-9)  # learns nothing
+    row = results.overlap(recipe, 3, lambda done, loss: None)
+    corpus = load_corpus("story", max_characters=12_000)
+    text = torch.cat([corpus.training, corpus.validation, corpus.test])
+    torch.manual_seed(3)
+    model = LanguageModel(results.LAYERS["GRU"](27, 32), 27)
+    model.embedding.weight.data = torch.eye(27)
+    for name, starts in (("training", range(60)), ("windows", range(60, 80))):
+        nats = -torch.cat([log_probabilities(model, text[i : i + 33]) for i in starts]).mean()
+        assert row[name] == pytest.approx(nats.item(), abs=1e-4)
+    counting = results.KneserNey(text[:92], 5, 27)
+    p = [counting.probabilities(text[i : i + 33]) for i in range(60, 80)]
+    assert row["counting"] == pytest.approx(-results.np.log(p).mean(), abs=1e-4)
+    changed = results.overlap(replace(recipe, learning_rate=4.0), 3, lambda done, loss: None)
+    assert changed["training"] < row["training"]
+    assert row["parameters"] == 3 * 32 * (27 + 32) + 4 * 32 + 33 * 27  # the rows are not learned
+
+
 def test_counting_in_windows_has_less_to_go_on(results: ModuleType) -> None:
     row = results.count("story")
     tokens, test = results.parts("story", "verdict")
@@ -204,6 +226,8 @@ def test_the_measurement_is_of_these_recipes(results: ModuleType) -> None:
     for row in study["results"]:
         if row["part"] == "verdict" and row["model"] != "counting":
             assert results.same_settings(row, results.RECIPES[row["corpus"]][row["model"]]), row
+        if row["part"] == "overlapping":
+            assert results.same_settings(row, results.OVERLAPPING[row["model"]]), row
 
 
 def test_the_page_says_no_figure_that_a_cell_does_not() -> None:
