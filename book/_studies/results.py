@@ -113,6 +113,15 @@ MIXER = "time_machine", "taught, more units"
 # The Chinese edition of Dive into Deep Learning prints the perplexity of the text learned.
 MEMORISED, FOLLOWING = 10_000, 2_000
 LIKE_D2L = Recipe("GRU", 256, passes=500, dropout=0.0, learning_rate=1.0, weight_decay=0.0)
+# Its edition 1.0 learns the windows that begin at each of the first characters, judges those that
+# begin at each of the next, all from a zero state, and plots the perplexity.
+WINDOWS, WINDOW_STEPS = [10_000, 5_000], 32
+PLAIN = Recipe("GRU", 32, 50, dropout=0.0, learning_rate=4.0, batch_size=1024, weight_decay=0.0)
+OVERLAPPING = {
+    "GRU": PLAIN,
+    "LSTM": replace(PLAIN, layer="LSTM"),
+    "RNN": replace(PLAIN, layer="RNN", passes=100, learning_rate=1.0),
+}
 NANOGPT = "https://github.com/karpathy/nanoGPT"
 MINIMAL = "https://arxiv.org/abs/2410.01201"
 PUBLISHED: list[dict[str, object]] = [
@@ -121,6 +130,17 @@ PUBLISHED: list[dict[str, object]] = [
         "settings": "first 10,000 characters, 256 units, 500 passes",
         "source": "https://zh.d2l.ai/chapter_recurrent-modern/gru.html",
     },
+    *(
+        {
+            "corpus": "time_machine", "model": model, "following": perplexity,
+            "settings": "10,000 windows of 32, 32 units; read off a curve",
+            "source": f"https://d2l.ai/chapter_recurrent-{page}.html",
+        }
+        for model, perplexity, page in (
+            ("RNN", 7.2, "neural-networks/rnn-scratch"), ("GRU", 6.6, "modern/gru"),
+            ("LSTM", 6.7, "modern/lstm"),
+        )
+    ),
     {
         "corpus": "tiny_shakespeare", "model": "nanoGPT, 6 layers", "nats": 1.4697,
         "settings": "context 256, 3 minutes of an A100",
@@ -381,6 +401,8 @@ def run(
     """Train one network and judge it."""
     if part == "memorised":
         return memorise(recipe, seed, say)
+    if part == "overlapping":
+        return overlap(recipe, seed, say)
     tokens, judged = (tensor.to(device) for tensor in parts(name, part))
     V = len(corpus_of(name).vocabulary)
     torch.manual_seed(seed)
@@ -460,6 +482,49 @@ def memorise(recipe: Recipe, seed: int, say: Say) -> Row:
     }  # fmt: skip
 
 
+def overlap(recipe: Recipe, seed: int, say: Say) -> Row:
+    """Learn and judge windows of *The Time Machine* as edition 1.0 of d2l does, on one-hot rows."""
+    corpus = corpus_of("time_machine")
+    text, V = torch.cat([corpus.training, corpus.validation, corpus.test]), len(corpus.vocabulary)
+    windows = text.unfold(0, WINDOW_STEPS + 1, 1)  # (N, 33)
+    learned, judged = windows[: sum(WINDOWS)].split(WINDOWS)
+    torch.manual_seed(seed)
+    model = LanguageModel(LAYERS[recipe.layer](V, recipe.units), V)
+    model.embedding = nn.Embedding.from_pretrained(torch.eye(V))
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(weights, lr=recipe.learning_rate)
+
+    def loss_of(some: Tensor) -> Tensor:
+        x, y = some[:, :-1].T, some[:, 1:].T
+        return F.cross_entropy(model(x)[0].flatten(0, 1), y.flatten())
+
+    cpu, wall = time.process_time(), time.perf_counter()
+    for done in range(1, recipe.passes + 1):
+        for rows in torch.randperm(len(learned)).split(recipe.batch_size):
+            loss = loss_of(learned[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            clip_gradients(weights, CLIP)
+            optimizer.step()
+        say(done, loss.item())
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    counting = KneserNey(text[: WINDOWS[0] + WINDOW_STEPS], 5, V)
+    p = np.concatenate([counting.probabilities(window) for window in judged])
+    with mode(model, training=False):
+        nats = {
+            name: loss_of(some).item()
+            for name, some in (("training", learned), ("windows", judged))
+        }
+    return {
+        "part": "overlapping", "corpus": "time_machine", "model": recipe.layer, "seed": seed,
+        **asdict(recipe), "parameters": sum(p.numel() for p in weights),
+        **{name: round(value, 4) for name, value in nats.items()},
+        "counting": round(-np.log(p).mean().item(), 4),
+        "device": "CPU", "products": "float32", "threads": torch.get_num_threads(),
+        "cpu_seconds": round(cpu, 1), "seconds": round(wall, 1),
+    }  # fmt: skip
+
+
 def device_name(device: torch.device) -> str:
     """Return "CPU", or the name of the GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
@@ -478,6 +543,11 @@ def plan() -> list[tuple[str, str, str, Recipe, int]]:
         for model in kinds(LARGE)
         for name in RECIPES
     ]
+    runs += [
+        ("overlapping", "time_machine", model, recipe, seed)
+        for seed in SEEDS
+        for model, recipe in OVERLAPPING.items()
+    ]
     return [*runs, ("memorised", "time_machine", LIKE_D2L.layer, LIKE_D2L, 0)]
 
 
@@ -486,7 +556,8 @@ def work(name: str, part: str, recipe: Recipe) -> float:
     blocks = {"RNN": 1, "GRU": 3, "LSTM": 4}[recipe.layer]
     weights = blocks * recipe.units * (recipe.units + INPUT)
     weights += (recipe.depth - 1) * blocks * recipe.units * 2 * recipe.units
-    length = MEMORISED if part == "memorised" else len(parts(name, part)[0])
+    lengths = {"memorised": MEMORISED, "overlapping": WINDOWS[0] * WINDOW_STEPS}
+    length = lengths.get(part) or len(parts(name, part)[0])
     return recipe.passes * length * float(weights)
 
 
