@@ -23,12 +23,11 @@ from d2lhelpers.checks import (
 )
 from d2lhelpers.model import State, layer_sizes
 
-
 STEPS_AT_ONCE = 4
 
 
 def products(inputs: Tensor, W: Tensor, b: Tensor) -> Iterator[Tensor]:
-    """Go through inputs @ W + b step by step, for inputs (T, B, D), W (D, N) and b (N): (B, N) each.
+    """Go step by step through inputs @ W + b: from inputs (T, B, D), W (D, N), b (N), (B, N) each.
 
     The products do not wait for the state, so those of several steps are made at once; not those of
     all steps, for with a thousand windows they leave the cache before their turn comes.

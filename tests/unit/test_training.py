@@ -170,13 +170,14 @@ def test_training_helps_and_the_seed_settles_it(
 
 
 def test_keep_best_ends_with_the_weights_of_the_best_epoch(corpus: Corpus, new_model) -> None:
-    """A rate that makes later epochs worse: the last weights are not the best ones."""
-    config = TrainConfig(epochs=12, batch_size=4, num_steps=10, learning_rate=0.1, seed=3)
+    """Four hundred symbols are soon learnt by heart: the last weights are not the best ones."""
+    corpus = replace(corpus, training=corpus.training[:400])
+    config = TrainConfig(epochs=15, batch_size=4, num_steps=10, learning_rate=0.1, seed=3)
     last, best = new_model(), new_model()
     history = train(last, corpus, config, show=False)
     again = train(best, corpus, replace(config, keep_best=True), show=False)
     assert again.validation == history.validation
-    assert min(history.validation) < history.validation[-1]
+    assert min(history.validation) < 0.95 * history.validation[-1]
     assert perplexity(last, corpus.validation) == history.validation[-1]
     assert perplexity(best, corpus.validation) == min(history.validation)
 
