@@ -5,15 +5,17 @@
     python tests/stranger.py --prepare FOLDER ; python tests/stranger.py --prepared FOLDER
 
 A fresh virtual environment in a fresh folder gets a kernel, and then only what the first cell of a
-notebook installs, from a wheel of this checkout. nbval runs the notebooks there and compares, and
-`tests/workbooks.py` runs the workbooks: blank, filled in, with one mistake at a time. With other
-versions than those of the site numbers may differ in their last digits, so there nothing is
-compared: what the cells assert has to hold.
+notebook installs, from a wheel of this checkout. PyTorch alone is there before, as it is on Colab:
+this checkout's own, linked. nbval runs the notebooks there and compares, and `tests/workbooks.py`
+runs the workbooks: blank, filled in, with one mistake at a time. With --oldest PyTorch is installed
+by the first cell, too, and as numbers may then differ in their last digits, nothing is compared:
+what the cells assert has to hold.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import re
@@ -37,7 +39,8 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from course.launch import PACKAGE, install_cell  # noqa: E402
 
 LONGEST = 1200  # seconds for a step: a slow line to fetch PyTorch over
-FOUND = f"import {PACKAGE}\nprint({PACKAGE}.__file__)"
+FOUND = f"""import {PACKAGE}, importlib.metadata
+print({PACKAGE}.__file__, *importlib.metadata.requires("{PACKAGE}"), sep="\\n")"""
 
 
 def oldest() -> list[str]:
@@ -73,6 +76,14 @@ def make_kernel(folder: Path) -> None:
     spec.write_text(json.dumps({"argv": command, "display_name": "stranger", "language": "python"}))
 
 
+def link(package: str, folder: Path) -> None:
+    """Let the environment have a package of this one, without a copy of its files."""
+    (site,) = folder.glob("env/lib/python*/site-packages")
+    distribution = importlib.metadata.distribution(package)
+    for name in {path.parts[0] for path in distribution.files or []} - {".."}:
+        (site / name).symlink_to(Path(str(distribution.locate_file(name))).resolve())
+
+
 def copy_notebooks(folder: Path, source: str, compare: bool) -> None:
     """Copy the notebooks and the workbooks; their first cell installs from the given source."""
     (folder / "notebooks").mkdir(exist_ok=True)
@@ -100,8 +111,9 @@ def run_first_cell(folder: Path, source: str) -> NotebookNode:
         resources={"metadata": {"path": str(folder / "notebooks")}},
     )
     client.execute()
-    where = notebook.cells[1].outputs[0].text.strip()
+    where, *requires = notebook.cells[1].outputs[0].text.splitlines()
     assert Path(where).is_relative_to(folder / "env"), f"{PACKAGE} is not the stranger's: {where}"
+    assert any(re.match(r"torch\b", text) for text in requires), f"no PyTorch in {requires}"
     return notebook
 
 
@@ -111,6 +123,8 @@ def prepare(folder: Path, old: bool = False) -> None:
     (folder / "constraints.txt").write_text("\n".join(pins))
     settle(folder)
     make_kernel(folder)
+    if not old:
+        link("torch", folder)
     wheel = build_wheel(folder).as_uri()
     os.environ["PIP_CONSTRAINT"] = str(folder / "constraints.txt")
     run_first_cell(folder, wheel)
@@ -120,7 +134,7 @@ def settle(folder: Path) -> None:
     """Set the variables under which a stranger's programs run."""
     os.environ.pop("PYTHONPATH", None)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the Makefile: they run side by side
-    os.environ["PIP_NO_COMPILE"] = "1"  # of PyTorch's thousands of modules a chapter needs some
+    os.environ["PIP_COMPILE"] = "0"  # of thousands of modules a chapter needs some
     os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
 
 

@@ -19,6 +19,7 @@ from visits import (
     Visit,
     Windows,
     chapters,
+    lay_out,
     open_and_watch,
     open_page,
     until,
@@ -318,8 +319,17 @@ def test_fits_a_phone(page: Page, width: int) -> None:
     assert cut == []
 
 
-def test_keyboard_sees_where_it_is(context: BrowserContext, visit: Visit) -> None:
-    page = open_page(context, visit.url, whole=False).page
+FROM_THE_TOP = """() => {
+  document.adoptedStyleSheets = [];  // a section is laid out when it comes near, as for a reader
+  scrollTo(0, 0);
+  document.body.tabIndex = -1;
+  document.body.focus();
+  document.body.removeAttribute("tabindex");
+}"""
+
+
+def test_keyboard_sees_where_it_is(page: Page) -> None:
+    page.evaluate(FROM_THE_TOP)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
     seen: list[str] = []
@@ -349,6 +359,7 @@ def test_keyboard_sees_where_it_is(context: BrowserContext, visit: Visit) -> Non
         page.keyboard.press("Tab")
     assert len(seen) >= 10
     assert len(seen) < 400, "the keyboard does not come to the end"
+    lay_out(page)
 
 
 # What the page shows in the icons' fonts: the sign, and the weight by which the font is chosen.
