@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from d2lhelpers.rows import Rows
+
 SEEDS = range(-(2**63), 2**64)  # those that PyTorch takes
 _compiling = getattr(torch.compiler, "is_compiling", bool)  # not in torch 2.2: bool() is False
 
@@ -193,6 +195,8 @@ def check_inputs(
     With `weight`, numbers have to be of its type, and the state, unless None, is (B, H), or the
     `pair` of two such tensors. Without, they are left to the layers inside. So is the device.
     """
+    if isinstance(inputs, Rows):  # a tensor of their shape and type, without its memory
+        inputs = inputs.table.new_empty(()).expand(inputs.shape)
     check_type(Tensor, "pass a tensor (T, B, D), padded, not packed", inputs=inputs)
     size: Any = layer.input_size
     if inputs.dim() != 3 or inputs.shape[2] != size:

@@ -1,7 +1,7 @@
 """Recurrent layers that a chapter builds and later chapters use.
 
 Each stands here as its chapter shows it, with `products(inputs, W, b)` for `inputs @ W + b`: a test
-holds the two to the same syntax tree.
+holds the two to the same syntax tree. Those marked with `reads_rows` take `Rows` as inputs, too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2lhelpers.checks import (
@@ -22,16 +23,23 @@ from d2lhelpers.checks import (
     check_type,
 )
 from d2lhelpers.model import State, layer_sizes
+from d2lhelpers.rows import Rows, reads_rows
 
 STEPS_AT_ONCE = 4
 
 
-def products(inputs: Tensor, W: Tensor, b: Tensor) -> Iterator[Tensor]:
+def products(inputs: Tensor | Rows, W: Tensor, b: Tensor) -> Iterator[Tensor]:
     """Go step by step through inputs @ W + b: from inputs (T, B, D), W (D, N), b (N), (B, N) each.
 
     The products do not wait for the state, so those of several steps are made at once; not those of
-    all steps, for with a thousand windows they leave the cache before their turn comes.
+    all steps, for with a thousand windows they leave the cache before their turn comes. Where the
+    inputs are rows of a table, it is the table that is multiplied.
     """
+    if isinstance(inputs, Rows):
+        table = inputs.table @ W + b  # (V, N)
+        for some in inputs.tokens.split(STEPS_AT_ONCE):
+            yield from F.embedding(some, table)
+        return
     for some in inputs.split(STEPS_AT_ONCE):
         yield from some @ W + b
 
@@ -61,6 +69,7 @@ class RNN(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
+    @reads_rows
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_inputs(self, inputs, state, self.W_xh)
         H = state
@@ -95,6 +104,7 @@ class GRU(nn.Module):
     def gates(self, r: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         return torch.sigmoid(r), torch.sigmoid(z)
 
+    @reads_rows
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_inputs(self, inputs, state, self.W_x)
         H = state
@@ -134,6 +144,7 @@ class LSTM(nn.Module):
     def gates(self, i: Tensor, f: Tensor, o: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o)
 
+    @reads_rows
     def forward(
         self, inputs: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -204,6 +215,7 @@ class DeepRNN(nn.Module):
         self.input_size = layer_sizes(layers[0])[0]
         self.hidden_size = layer_sizes(layers[-1])[1]
 
+    @reads_rows
     def forward(self, inputs: Tensor, state: State = None) -> tuple[Tensor, State]:
         check_inputs(self, inputs)
         check_parts(state, self.layers, inputs.shape[1])

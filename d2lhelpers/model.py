@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from d2lhelpers.checks import check_positive_int, check_tokens, check_torch_state, check_type
+from d2lhelpers.rows import look_up
 from d2lhelpers.text import Vocabulary
 
 State = Any  # a tensor, or nested tuples and lists of tensors: each layer has its own
@@ -41,7 +42,7 @@ class LanguageModel(nn.Module):
     def forward(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
         check_tokens(tokens, self.embedding.num_embeddings)
         check_torch_state(self.layer, state, tokens.shape[1])
-        X = self.embedding(tokens)  # (T, B, D)
+        X = look_up(self.embedding, tokens, self.layer)  # (T, B, D)
         H, state = self.layer(X, state)  # (T, B, H)
         return self.output(H), state  # (T, B, V)
 

@@ -27,12 +27,17 @@ def code_cells(chapter: Path) -> list[str]:
 class Bare(ast.NodeTransformer):
     """Strip what a chapter leaves out for the reader: docstrings, annotations, argument checks.
 
-    And that the package makes products for some steps at a time, for speed alone.
+    And what the package does for speed alone: it makes products for some steps at a time, or for
+    the table of embeddings in place of the inputs that are its rows.
     """
 
     def visit_Call(self, node):
         self.generic_visit(node)
-        if getattr(node.func, "id", "") != "products":
+        called = getattr(node.func, "id", "")
+        if called == "look_up":
+            embedding, tokens, _ = node.args
+            return ast.Call(embedding, [tokens], [])
+        if called != "products":
             return node
         inputs, W, b = node.args
         return ast.BinOp(ast.BinOp(inputs, ast.MatMult(), W), ast.Add(), b)
@@ -54,6 +59,9 @@ class Bare(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node):
         node.returns = None
+        node.decorator_list = [
+            mark for mark in node.decorator_list if getattr(mark, "id", "") != "reads_rows"
+        ]
         for argument in [*node.args.args, *node.args.kwonlyargs]:
             argument.annotation = None
         return self.visit_body(node)
