@@ -1,7 +1,8 @@
 """Recurrent layers that a chapter builds and later chapters use.
 
-Each stands here as its chapter shows it, with `products(inputs, W, b)` for `inputs @ W + b`: a test
-holds the two to the same syntax tree. Those marked with `reads_rows` take `Rows` as inputs, too.
+Each stands here as its chapter shows it, with `products(inputs, W, b)` for `inputs @ W + b` and
+`add_product(XW, H, W)` for `XW + H @ W`: a test holds the two to the same syntax tree. Those marked
+with `reads_rows` take `Rows` as inputs, too.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ def products(inputs: Tensor | Rows, W: Tensor, b: Tensor) -> Iterator[Tensor]:
         yield from some @ W + b
 
 
+def add_product(XW: Tensor, H: Tensor, W: Tensor) -> Tensor:
+    """Return XW + H @ W, from XW (B, N), H (B, H) and W (H, N), without H @ W in memory."""
+    return torch.addmm(XW, H, W)
+
+
 class RNN(nn.Module):
     """The simple recurrent layer (Elman 1990): H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h).
 
@@ -77,7 +83,7 @@ class RNN(nn.Module):
             H = inputs.new_zeros(inputs.shape[1], self.hidden_size)
         outputs = []
         for XW in products(inputs, self.W_xh, self.b_h):  # (B, H) for each step
-            H = torch.tanh(XW + H @ self.W_hh)
+            H = torch.tanh(add_product(XW, H, self.W_hh))
             outputs.append(H)
         return torch.stack(outputs), H
 
@@ -155,7 +161,7 @@ class LSTM(nn.Module):
         H, C = state  # (B, H) each
         outputs = []
         for XW in products(inputs, self.W_x, self.b.flatten()):  # (B, 4H)
-            i, f, c, o = (XW + H @ self.W_h).chunk(4, dim=1)  # (B, H) each
+            i, f, c, o = add_product(XW, H, self.W_h).chunk(4, dim=1)  # (B, H) each
             I_t, F_t, O_t = self.gates(i, f, o)
             C = F_t * C + I_t * torch.tanh(c)
             H = O_t * torch.tanh(C)

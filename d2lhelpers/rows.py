@@ -60,7 +60,8 @@ def _is_table(embedding: nn.Module) -> bool:
 
 
 def _reads_rows(layer: nn.Module) -> bool:
-    """Tell whether a layer reads rows; of a stack the lowest layer must, too."""
+    """Tell whether a layer, compiled or not, reads rows; of a stack the lowest must, too."""
+    layer = getattr(layer, "_orig_mod", layer)  # what torch.compile keeps of it
     lowest: Any = getattr(layer, "layers", [])[:1]
     itself = getattr(layer.forward, READS, False) and not _has_hooks(layer)
     return itself and all(_reads_rows(part) for part in lowest)

@@ -64,7 +64,7 @@ FAULTS = [
         "d2lhelpers/layers.py", UNIT.format("layers"),
         ("yield from some @ W + b", "yield from some @ W"),
         ("in inputs.split(STEPS_AT_ONCE)", "in inputs.split(STEPS_AT_ONCE)[:2]"),
-        ("H = torch.tanh(XW + H @ self.W_hh)", "H = torch.sigmoid(XW + H @ self.W_hh)"),
+        ("H = torch.tanh(add_product(", "H = torch.sigmoid(add_product("),
         ("H = torch.lerp(candidate, H, Z)", "H = torch.lerp(H, candidate, Z)"),
         ("torch.tanh(X_h + R * (H_h + b_hh))", "torch.tanh(X_h + R * H_h + b_hh)"),
         ("R, Z = self.gates(X_r + H_r, X_z + H_z)", "R, Z = self.gates(X_z + H_r, X_r + H_z)"),
@@ -138,6 +138,16 @@ FAULTS = [
         ("ADDING_CHANCE = 1 / 6", "ADDING_CHANCE = 1 / 12"),
         ("COPIED * math.log(KINDS) / (lag + COPIED)", "COPIED * math.log(KINDS) / lag"),
         ("clip_gradients(model.parameters(), 1.0)", "pass"),
+    ),
+    *in_file(
+        "d2lhelpers/layers.py", UNIT.format("rows"),
+        ("table = inputs.table @ W + b", "table = inputs.table @ W"),
+    ),
+    *in_file(
+        "d2lhelpers/rows.py", UNIT.format("rows"),
+        ("tokens.numel() >= OFTEN", "tokens.numel() > OFTEN"),
+        ("READS, False) and not _has_hooks(layer)", "READS, False)"),
+        ('getattr(layer, "layers", [])[:1]', "[]"),
     ),
     *in_file(
         "d2lhelpers/model.py", UNIT.format("model"),

@@ -33,17 +33,19 @@ SIZES = {"small": (256, 32), "large": (1024, 256)}  # hidden units, windows in a
 WARM_UP, SECONDS = 3, 5.0
 
 
-def symbols_per_second(layer: nn.Module, batch_size: int) -> float:
-    """Train on random windows, and return the median speed of the steps after a warm-up."""
-    model = LanguageModel(layer, VOCABULARY)
-    optimizer = torch.optim.Adam(model.parameters())
+def symbols_per_second(ways: dict[str, nn.Module], batch_size: int) -> dict[str, int]:
+    """Train each layer on random windows, by turns; return their median speeds after a warm-up."""
     batch = tuple(torch.randint(VOCABULARY, (NUM_STEPS, batch_size)) for _ in range(2))
-    times: list[float] = []
-    while len(times) < WARM_UP + 3 or sum(times[WARM_UP:]) < SECONDS:
-        start = time.perf_counter()
-        train_epoch(model, [batch], optimizer, 1.0, carry_state=False)  # type: ignore[list-item]
-        times.append(time.perf_counter() - start)  # the loss is read, so the device is done
-    return NUM_STEPS * batch_size / statistics.median(times[WARM_UP:])
+    models = {way: LanguageModel(layer, VOCABULARY) for way, layer in ways.items()}
+    optimizers = {way: torch.optim.Adam(model.parameters()) for way, model in models.items()}
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    while any(len(t) < WARM_UP + 3 or sum(t[WARM_UP:]) < SECONDS for t in times.values()):
+        for way, model in models.items():
+            start = time.perf_counter()
+            train_epoch(model, [batch], optimizers[way], 1.0, carry_state=False)  # type: ignore[list-item]
+            times[way].append(time.perf_counter() - start)  # the loss is read: the device is done
+    symbols = NUM_STEPS * batch_size
+    return {way: round(symbols / statistics.median(t[WARM_UP:])) for way, t in times.items()}
 
 
 def layer_speeds(device: torch.device) -> list[dict[str, object]]:
@@ -55,12 +57,12 @@ def layer_speeds(device: torch.device) -> list[dict[str, object]]:
                 ours(INPUT, hidden), mode="reduce-overhead" if device.type == "cuda" else None
             )
             compiled.input_size, compiled.hidden_size = INPUT, hidden
-            speeds = {
-                "from scratch": symbols_per_second(ours(INPUT, hidden), batch_size),
-                "torch.nn": symbols_per_second(theirs(INPUT, hidden), batch_size),
-                "compiled": symbols_per_second(compiled, batch_size),
+            ways = {
+                "from scratch": ours(INPUT, hidden),
+                "torch.nn": theirs(INPUT, hidden),
+                "compiled": compiled,
             }
-            rows.append({"size": size, "layer": name} | {k: round(v) for k, v in speeds.items()})
+            rows.append({"size": size, "layer": name} | symbols_per_second(ways, batch_size))
             print(rows[-1], flush=True)
     return rows
 

@@ -153,10 +153,12 @@ PUBLISHED: list[dict[str, object]] = [
     *(
         {
             "corpus": "tiny_shakespeare", "model": model, "nats": nats,
-            "settings": "3 layers, 384 wide, with nanoGPT's code", "source": MINIMAL,
+            "settings": f"nanoGPT's code; 3 layers, 384 wide, dropout 0.2, best at step {step}",
+            "source": MINIMAL,
         }
-        for model, nats in (
-            ("minGRU", 1.548), ("minLSTM", 1.555), ("Mamba", 1.575), ("Transformer", 1.547),
+        for model, nats, step in (
+            ("minGRU", 1.548, "575"), ("minLSTM", 1.555, "625"), ("Mamba", 1.575, "400"),
+            ("Transformer", 1.547, "2,000 or so"),
         )
     ),
 ]  # fmt: skip

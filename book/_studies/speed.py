@@ -7,13 +7,14 @@ time; "d2l" is the size of d2l 1.0.
 The ways take turns in one process, on one thread, and what is compared is CPU time, so a busy
 machine does little harm. "ours" and "torch.nn" read embeddings. "step by step" is the plain reading
 of the equations on one-hot rows, as in `tests/bench.py`: a product for each gate and source, and
-one for the output, at each step; it is compared with "one-hot", which is ours on such rows, for an
-embedding of 64 numbers is more work than rows of 27, and has a gradient of its own. The "floor" is
-the matrix products of a step of ours and no more: inputs, states and outputs, forward and backward,
-with the products for the weights' gradients over all steps at once. "compiled" is ours through
-`torch.compile`, "unfused" torch.nn's without oneDNN, whose LSTM reads a whole sequence in one call;
-these are measured at two sizes. "all at once", measured at three, is "one-hot" with the products of
-the inputs made for all steps before the first, where ours makes them for four steps at a time.
+one for the output, at each step. The "floor" is the matrix products of a step of ours and no more:
+inputs, or the table that these are rows of, states and outputs, forward and backward, with the
+products for the weights' gradients over all steps at once. "looked up" is ours without `Rows`: the
+embeddings of all tokens are multiplied, not their table. "all at once", measured at three sizes, is
+"looked up" with these products made for all steps before the first, where ours makes them for four
+steps at a time, and "two calls" is ours with the product of the state made first and added then;
+the GRU has nothing to add it to. "compiled" is ours through `torch.compile`, "unfused" torch.nn's
+without oneDNN, whose LSTM reads a whole sequence in one call; these are measured at two sizes.
 """
 
 import json
@@ -27,15 +28,15 @@ import torch
 from record import MEASUREMENTS, machine, today, write
 from torch import nn
 
-from d2lhelpers import layers
+from d2lhelpers import layers, rows
 from d2lhelpers.layers import GRU, LSTM, RNN, DeepRNN
 from d2lhelpers.model import LanguageModel
 from d2lhelpers.training import train_epoch
 
 sys.path.append(str(MEASUREMENTS.parents[1] / "tests"))
-from bench import OneHotModel, Textbook
+from bench import Textbook
 
-NAME, INPUT, ROUNDS, SECONDS = "speed", 64, 5, 0.1
+NAME, INPUT, ROUNDS, SECONDS = "speed", 64, 21, 0.1
 LAYERS = {"RNN": (RNN, nn.RNN, 1), "GRU": (GRU, nn.GRU, 3), "LSTM": (LSTM, nn.LSTM, 4)}
 Size = dict[str, int]
 BOOK: Size = {"T": 35, "H": 256, "B": 32, "V": 27, "L": 1}
@@ -51,29 +52,31 @@ SIZES: dict[str, Size] = {
     },
 }  # fmt: skip
 FULLY, ALL_AT_ONCE = ("book", "d2l"), ("book", "d2l", "B = 512")
-ON_ONE_HOT = ("step by step", "all at once")
+AGAINST = {"all at once": "looked up"}  # in place of ours
 
 
 def products(size: Size, blocks: int) -> Callable[[], None]:
     """Return a function that computes the matrix products of a training step and nothing else."""
     T, H, B, V, L = (size[name] for name in "THBVL")
     n = blocks * H
-    X = [torch.randn(T * B, H if layer else INPUT) for layer in range(L)]
+    read = V if T * B >= rows.OFTEN * V else T * B  # rows of the table, or of all tokens
+    X = [torch.randn(T * B, H) if layer else torch.randn(read, INPUT) for layer in range(L)]
     W_x = [torch.randn(x.shape[1], n) for x in X]
     W_h, W_q = torch.randn(H, n), torch.randn(H, V)
     state, dstate, states = torch.randn(B, H), torch.randn(B, n), torch.randn(T * B, H)
     dgates, dlogits = torch.randn(T * B, n), torch.randn(T * B, V)
+    dX = [dgates[: len(x)] for x in X]
 
     def run() -> None:
-        for x, W in zip(X, W_x, strict=True):
+        for x, dx, W in zip(X, dX, W_x, strict=True):
             x @ W
             for _ in range(T):
                 state @ W_h
             for _ in range(T):
                 dstate @ W_h.T
             states.T @ dgates
-            x.T @ dgates
-            dgates @ W.T
+            x.T @ dx
+            dx @ W.T
         states @ W_q
         dlogits @ W_q.T
         states.T @ dlogits
@@ -104,18 +107,26 @@ def ways(kind: str, label: str) -> dict[str, Callable[[], None]]:
     ours, theirs, blocks = LAYERS[kind]
     size = SIZES[label]
     H, V, L = size["H"], size["V"], size["L"]
+
+    def of_ours() -> Callable[[], None]:
+        return training_step(LanguageModel(stack(ours, size), V), size)
+
+    every_token = mock.patch.object(rows, "OFTEN", float("inf"))
     found = {
-        "ours": training_step(LanguageModel(stack(ours, size), V), size),
+        "ours": of_ours(),
+        "looked up": every_token(of_ours()),
         "torch.nn": training_step(LanguageModel(theirs(INPUT, H, L), V), size),
         "floor": products(size, blocks),
     }
     if L == 1:
         textbook = Textbook(ours(V, H), nn.Linear(H, V))
         found["step by step"] = training_step(textbook, size)
-        found["one-hot"] = training_step(OneHotModel(ours(V, H), V), size)
     if label in ALL_AT_ONCE:
         whole = mock.patch.object(layers, "STEPS_AT_ONCE", size["T"])
-        found["all at once"] = whole(training_step(OneHotModel(ours(V, H), V), size))
+        found["all at once"] = whole(every_token(of_ours()))
+        if kind != "GRU":
+            apart = mock.patch.object(layers, "add_product", lambda XW, H, W: XW + H @ W)
+            found["two calls"] = apart(of_ours())
     if label in FULLY:
         plain = training_step(LanguageModel(theirs(INPUT, H), V), size)
         found["unfused"] = torch.backends.mkldnn.flags(enabled=False)(plain)
@@ -144,13 +155,14 @@ def measure(kind: str, label: str) -> dict[str, object]:
         for way, run in found.items():
             times[way].append(seconds(run))
     symbols = size["T"] * size["B"]
-    against = {way: "one-hot" if way in ON_ONE_HOT else "ours" for way in found}
     return {
         "size": label, **size, "layer": kind,
         "symbols": {way: round(symbols / statistics.median(t)) for way, t in times.items()},
-        "ratio": {  # of ours to each way in its own round: over 1, ours is faster
-            way: sorted(round(a / b, 3) for a, b in zip(t, times[against[way]], strict=True))
-            for way, t in times.items() if way not in ("ours", "one-hot")
+        "ratio": {  # of a way's time to ours in its own round: over 1, ours is faster
+            way: sorted(
+                round(a / b, 3) for a, b in zip(t, times[AGAINST.get(way, "ours")], strict=True)
+            )
+            for way, t in times.items() if way != "ours"
         },
     }  # fmt: skip
 

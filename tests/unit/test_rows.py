@@ -19,7 +19,13 @@ READERS: dict[str, Callable[[], nn.Module]] = {
     "LSTM": lambda: LSTM(D, H),
     "stack": lambda: DeepRNN([LSTM(D, H), nn.GRU(H, H), RNN(H, H)]),
     "stack on a stack": lambda: DeepRNN([DeepRNN([GRU(D, H)]), RNN(H, H)]),
+    "compiled": lambda: compiled(GRU(D, H)),
 }
+
+
+def compiled(layer: nn.Module) -> nn.Module:
+    found: nn.Module = torch.compile(layer, backend="eager")  # which needs no compiler of C++
+    return found
 
 
 def tokens() -> Tensor:
