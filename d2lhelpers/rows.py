@@ -55,16 +55,16 @@ def _is_table(embedding: nn.Module) -> bool:
     """Tell whether an embedding does nothing but look up rows, forward and backward."""
     if type(embedding) is not nn.Embedding or _has_hooks(embedding):
         return False
-    padded = embedding.padding_idx is not None or embedding.max_norm is not None
-    return not (padded or embedding.scale_grad_by_freq or embedding.sparse)
+    untouched = embedding.padding_idx is None and embedding.max_norm is None
+    return untouched and not (embedding.scale_grad_by_freq or embedding.sparse)
 
 
 def _reads_rows(layer: nn.Module) -> bool:
     """Tell whether a layer, compiled or not, reads rows; of a stack the lowest must, too."""
-    layer = getattr(layer, "_orig_mod", layer)  # what torch.compile keeps of it
-    lowest: Any = getattr(layer, "layers", [])[:1]
-    itself = getattr(layer.forward, READS, False) and not _has_hooks(layer)
-    return itself and all(_reads_rows(part) for part in lowest)
+    itself: Any = getattr(layer, "_orig_mod", layer)  # what torch.compile keeps of it
+    if not getattr(itself.forward, READS, False) or _has_hooks(layer) or _has_hooks(itself):
+        return False
+    return all(_reads_rows(part) for part in getattr(itself, "layers", [])[:1])
 
 
 def _has_hooks(module: nn.Module) -> bool:

@@ -146,8 +146,8 @@ FAULTS = [
     *in_file(
         "d2lhelpers/rows.py", UNIT.format("rows"),
         ("tokens.numel() >= OFTEN", "tokens.numel() > OFTEN"),
-        ("READS, False) and not _has_hooks(layer)", "READS, False)"),
-        ('getattr(layer, "layers", [])[:1]', "[]"),
+        ("or _has_hooks(layer) or _has_hooks(itself)", ""),
+        ('getattr(itself, "layers", [])[:1]', "[]"),
     ),
     *in_file(
         "d2lhelpers/model.py", UNIT.format("model"),
