@@ -172,7 +172,7 @@ def test_every_text_is_rendered(opened: Opened) -> None:
 
 def test_every_formula_is_typeset(opened: Opened) -> None:
     assert opened.page.locator("mjx-container").count() == opened.formulas
-    assert (opened.formulas > 10) == opened.is_chapter
+    assert opened.formulas > 10 or not opened.is_chapter
     assert opened.page.locator("mjx-merror, mjx-container [data-mjx-error]").count() == 0
     tags = sum(text.count(r"\tag{") for text in opened.sources("markdown"))
     assert opened.page.locator("mjx-container mjx-mlabeledtr").count() == tags
