@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import operator
 import sys
-import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -316,6 +315,14 @@ def check_clipping(gradients: Sequence[Tensor], max_norm: float | None) -> None:
 # --- What they share
 
 
+def autocasts(tensor: Tensor) -> bool:
+    """Tell whether PyTorch casts types by itself where a tensor is."""
+    kind = tensor.device.type
+    if hasattr(torch.amp, "is_autocast_available"):
+        return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.is_autocast_cpu_enabled() if kind == "cpu" else torch.is_autocast_enabled()  # 2.2
+
+
 def _check_integers(tokens: Tensor, name: str) -> None:
     if tokens.is_floating_point() or tokens.is_complex() or tokens.dtype == torch.bool:
         raise TypeError(
@@ -331,20 +338,11 @@ def _check_steps(tensor: Tensor, name: str) -> None:
 
 
 def _check_same_type(inputs: Tensor, weight: Tensor) -> None:
-    if not _autocast(inputs):
+    if not autocasts(inputs):
         raise TypeError(
             f"inputs is {inputs.dtype}: the layer's weights are {weight.dtype}, and both must be "
             f"of one type; pass inputs.to({weight.dtype})"
         )
-
-
-def _autocast(tensor: Tensor) -> bool:
-    """Tell whether PyTorch casts types by itself where a tensor is."""
-    if tensor.device.type == "cpu":
-        with warnings.catch_warnings():  # the name is an old one, the new one is not in torch 2.2
-            warnings.simplefilter("ignore")
-            return torch.is_autocast_cpu_enabled()
-    return torch.is_autocast_enabled()
 
 
 def _check_pair(state: Any) -> None:
@@ -372,7 +370,7 @@ def _check_state(state: Any, name: str, shape: tuple[int, ...], dtype: torch.dty
         raise ValueError(
             f"{name} has shape {tuple(state.shape)}: it must be {axes} = {shape}; pass {fix}"
         )
-    if state.dtype != dtype and not (state.is_floating_point() and _autocast(state)):
+    if state.dtype != dtype and not (state.is_floating_point() and autocasts(state)):
         raise TypeError(
             f"{name} is {state.dtype}: it must be {dtype}, as the weights are; pass .to({dtype})"
         )

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2lhelpers.checks import (
+    autocasts,
     check_inputs,
     check_own_weights,
     check_parts,
@@ -46,8 +47,11 @@ def products(inputs: Tensor | Rows, W: Tensor, b: Tensor) -> Iterator[Tensor]:
 
 
 def add_product(XW: Tensor, H: Tensor, W: Tensor) -> Tensor:
-    """Return XW + H @ W, from XW (B, N), H (B, H) and W (H, N), without H @ W in memory."""
-    return torch.addmm(XW, H, W)
+    """Return XW + H @ W, from XW (B, N), H (B, H) and W (H, N), without H @ W in memory.
+
+    Under autocast that would round XW, and the sum with it, to the type of the products.
+    """
+    return XW + H @ W if autocasts(XW) else torch.addmm(XW, H, W)
 
 
 class RNN(nn.Module):

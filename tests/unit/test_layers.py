@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from d2lhelpers import layers
 from d2lhelpers.layers import (
     GRU,
     LSTM,
@@ -263,3 +264,16 @@ def test_dropout_on_inputs_and_outputs_and_not_along_time(layer: nn.Module) -> N
     torch.testing.assert_close(state, expected_state)
     torch.testing.assert_close(dropped.eval()(inputs), layer(inputs))
     assert LanguageModel(dropped, 5)(torch.zeros(3, 2, dtype=torch.int64))[0].shape == (3, 2, 5)
+
+
+@every_kind
+def test_autocast_rounds_the_products_and_not_what_they_are_added_to(
+    kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, inputs = kind(8, 8), torch.randn(12, 4, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = layer(inputs)
+        monkeypatch.setattr(layers, "add_product", lambda XW, H, W: XW + H @ W)
+        expected, _ = layer(inputs)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
